@@ -107,8 +107,9 @@ _FILL: dict[str, list[str]] = {
         f"""insert into appointment_identifier (organisation, system, value, appointment_id)
  select 'hospital', 'https://hospital.example/appointments', 2 * n + k,
  pg_temp.u('need', 2 * n + k) from {_TWICE}""",
-        f"""insert into access_log (citizen_id, purpose, subject, accessed_at)
- select pg_temp.u('citizen', n), 'mail', 'notification', now() from {_TWICE}""",
+        f"""insert into access_entry (person_id, purpose, reader, read_at, roles)
+ select pg_temp.u('citizen', n), 'message', 'notification', now(), '{{service}}'
+ from {_TWICE}""",
     ],
     "matching": [
         """insert into helper (helper_id, status, pools, departments, languages, gender,

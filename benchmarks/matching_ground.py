@@ -284,7 +284,6 @@ def _names() -> list[str]:
         "paper",
         "roster",
         "registration",
-        "access_log",
         "block",
     }
     own = [table.name for table in tables.metadata.sorted_tables if table.name not in fixed]

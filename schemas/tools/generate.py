@@ -27,7 +27,7 @@ HEADER = "# Generated from schemas/ by `python -m schemas.tools.generate`; do no
 def generated(sources: Sources) -> Mapping[Path, str]:
     """Each generated file and the text it should have."""
     document = asyncapi_document(sources)
-    by_hand = [SCHEMAS / "access.yaml", SCHEMAS / "retention.yaml"]
+    by_hand = [SCHEMAS / f"{name}.yaml" for name in ("access", "purposes", "retention")]
     copied = [*by_hand, *SCHEMAS.glob("pathways/*.toml")]
     data = {path.name: path.read_text() for path in copied} | {
         **{f"consent/{path.name}": path.read_text() for path in SCHEMAS.glob("consent/*.yaml")},

@@ -32,7 +32,7 @@ def test_every_make_command_it_names_exists() -> None:
 
 
 def test_every_brobyg_command_it_names_exists() -> None:
-    for command in set(re.findall(r"`brobyg ([a-z]+(?: (?:list|verify|stop|start))?)", README)):
+    for command in set(re.findall(r"`brobyg ([a-z-]+(?: (?:list|verify|stop|start))?)", README)):
         answer = brobyg(*command.split(), "--help")
         assert answer.returncode == 0, f"brobyg {command}: {answer.stderr}"
 

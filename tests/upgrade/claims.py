@@ -117,13 +117,11 @@ async def _identities_open(running: Running) -> None:
     )
     citizens = await values(running, "select citizen_id from citizen where sealed is not null")
     assert len(citizens) == await _found_by_name(running) == 13
-    contacts = [
-        await asked(running, f"/citizens/{one}/contact?purpose=upgrade-test") for one in citizens
-    ]
+    contacts = [await asked(running, f"/citizens/{one}/contact?purpose=call") for one in citizens]
     assert all("Test" in one["name"] for one in contacts)
     found = await asked(running, "/citizens/search", name="einer lauridsen")
     [einer] = [one["citizen_id"] for one in found["citizens"]]
-    contact = await asked(running, f"/citizens/{einer}/contact?purpose=upgrade-test")
+    contact = await asked(running, f"/citizens/{einer}/contact?purpose=call")
     assert contact["email"] == "einer.lauridsen@citizen.example"
 
 
@@ -136,7 +134,7 @@ async def _referral_erases(running: Running) -> None:
     path = f"/citizens/{citizen}"
     gone = await running.client.delete(f"{path}?reason=requested", headers=COORDINATOR)
     assert gone.status_code == 202, gone.text
-    after = await running.client.get(f"{path}/contact?purpose=upgrade-test", headers=COORDINATOR)
+    after = await running.client.get(f"{path}/contact?purpose=call", headers=COORDINATOR)
     assert after.status_code == 410
     for table in ("person_key where person_id", "name_token where citizen_id"):
         assert await values(running, f"select count(*) from {table} = '{citizen}'") == [0]
@@ -151,9 +149,7 @@ async def _needs(running: Running) -> int:
 
 async def _helpers_are_reached(running: Running) -> None:
     helpers = await values(running, "select helper_id from helper order by helper_id")
-    contacts = [
-        await asked(running, f"/volunteers/{one}/contact?purpose=upgrade-test") for one in helpers
-    ]
+    contacts = [await asked(running, f"/volunteers/{one}/contact?purpose=call") for one in helpers]
     assert len(contacts) == 20
     assert all(" Test " in one["name"] for one in contacts)
     assert "anne.holm@volunteer.example" in {one["email"] for one in contacts}
@@ -179,7 +175,7 @@ async def _matching_erases(running: Running) -> None:
     path = f"/volunteers/{helper}"
     gone = await running.client.delete(f"{path}?reason=requested", headers=COORDINATOR)
     assert gone.status_code == 202, gone.text
-    after = await running.client.get(f"{path}/contact?purpose=upgrade-test", headers=COORDINATOR)
+    after = await running.client.get(f"{path}/contact?purpose=call", headers=COORDINATOR)
     assert after.status_code == 410
     for table in ("person_key where person_id", "helper_contact where helper_id"):
         assert await values(running, f"select count(*) from {table} = '{helper}'") == [0]
@@ -269,6 +265,8 @@ CASES = {
             " withdrawn_at is null)": 0,
             "select count(*) from idempotency_key where (made_id is null)"
             " <> (request_hash is null)": 0,
+            # 0008_access_log
+            "select count(*) from access_entry where purpose = 'message' and roles = '{}'": 166,
             # 0007_kept
             "select count(*) from course": 0,
             "select count(*) from withheld_item": 0,
@@ -279,14 +277,13 @@ CASES = {
                 "idempotency_key_kept",
                 "appointment_citizen",
                 "appointment_kept",
-                "access_log_kept",
             ),
         },
         seen=_found_by_name,
         works=_identities_open,
         erases=_referral_erases,
         over=(
-            "access_log where accessed_at < '2027-01-01'",
+            "access_entry",
             "idempotency_key",
             "appointment where announced in ('completed', 'cancelled', 'missed')",
             _WITHDRAWN,
@@ -302,14 +299,16 @@ CASES = {
             "select count(*) from helper where status = 'paused'": 1,
             "select count(*) from helper where (status = 'active') <> (inactive_since is null)": 0,
             "select count(*) from need where (state = 'closed') <> (closed_at is not null)": 0,
+            # 0007_access_log
+            "select count(*) from access_entry where purpose = 'message' and roles = '{}'": 439,
             # 0006_kept
-            **_indexes("helper_left", "registration_kept", "access_log_kept", "need_kept"),
+            **_indexes("helper_left", "registration_kept", "need_kept"),
         },
         seen=_needs,
         works=_helpers_are_reached,
         erases=_matching_erases,
         over=(
-            "access_log where read_at < '2027-01-01'",
+            "access_entry",
             "registration",
             "need where state = 'closed' and ends_at < '2027-01-01'",
             "helper where status = 'paused'",

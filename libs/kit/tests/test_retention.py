@@ -18,7 +18,7 @@ from brobyg_kit.ids import derived_id
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.restriction import restrict
 from brobyg_kit.retention import BEGINS, OWN, Carrier, Retention
-from brobyg_kit.tables import attention, export_log, inbox, timer
+from brobyg_kit.tables import attention, inbox, timer
 from brobyg_kit.timers import DueTimer, Timers
 from delivery_parts import Parts
 from hypothesis import given
@@ -254,9 +254,5 @@ async def test_what_is_of_somebody_restricted_stays(parts: Parts) -> None:
             await tx.connection.execute(
                 insert(attention).values(item | {"body": {"citizen_id": one}})
             )
-            log = {"person_id": one, "reader": "r", "exported_at": long_ago}
-            await tx.connection.execute(insert(export_log).values(log))
-        for kind in ("attention", "export_log"):
-            assert await OWN[kind].carry_out(tx, NOW, 10) == 1
+        assert await OWN["attention"].carry_out(tx, NOW, 10) == 1
         assert list(await tx.connection.scalars(select(attention.c.attention_id))) == [held]
-        assert list(await tx.connection.scalars(select(export_log.c.person_id))) == [held]

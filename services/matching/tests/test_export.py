@@ -47,7 +47,7 @@ async def everything(matching: Running) -> dict[str, str]:
     await tell(matching, *READY_CITIZEN, event(need_opened()))
     mine = next(one for one in await open_offers(matching) if one.helper_id == helper)
     await post(matching, f"/offers/{mine.offer_id}/accept")
-    await matching.client.get(f"/volunteers/{helper}/contact?purpose=mail", headers=NOTIFICATION)
+    await matching.client.get(f"/volunteers/{helper}/contact?purpose=message", headers=NOTIFICATION)
     blocked = {"citizen_id": an_id("citizen"), "asked_by": "helper"}
     await post(matching, f"/volunteers/{other}/blocks", blocked | {"asked_by": "citizen"})
     await post(matching, f"/volunteers/{helper}/blocks", blocked)
@@ -109,7 +109,7 @@ async def test_each_table_that_names_them_is_told_or_exempt(matching: Running, p
     who = (await everything(matching))[people]
     told = {name for one in HELD.sections[people] for name in one.tables}
     naming = await tables_naming(database_of(matching), who)
-    assert {"restriction", "export_log", "block"} <= naming
+    assert {"restriction", "access_entry", "block"} <= naming
     assert naming <= told | KIT_EXEMPT.keys() | {"person_key"}
 
 
@@ -134,10 +134,10 @@ async def test_only_services_are_told_and_of_helpers_coordinators_of_theirs(
         path = f"/{people}/{person}/export"
         answers = [(await matching.client.get(path, headers=one)).status_code for one in who]
         assert answers == expected
-    read = await rows(matching, "select purpose from access_log")
+    read = await rows(matching, "select purpose from access_entry order by id")
     assert read == [("export",), ("export",)]
     # Nothing is held of the citizen, so nothing was given.
-    assert await rows(matching, "select distinct person_id::text from export_log") == [(helper,)]
+    assert await rows(matching, "select distinct person_id::text from access_entry") == [(helper,)]
     unknown = await matching.client.get(
         f"/volunteers/{an_id('nobody')}/export", headers=NOTIFICATION
     )

@@ -178,7 +178,7 @@ async def test_lifted_they_are_as_before_and_nothing_is_lost(
 
 async def test_services_are_not_told_how_to_reach_who_is_restricted(matching: Running) -> None:
     one = await active(matching)
-    contact = f"/volunteers/{one}/contact?purpose=notify"
+    contact = f"/volunteers/{one}/contact?purpose=message"
     await restrict(matching, one)
     refused = await matching.client.get(contact, headers=NOTIFICATION)
     assert (refused.status_code, refused.json()["type"]) == (403, RESTRICTED)
@@ -293,7 +293,7 @@ async def test_who_is_erased_is_gone_wherever_they_are_asked_for(matching: Runni
     await erase(matching, one)
     path, blocked = f"/volunteers/{one}", {"citizen_id": an_id("citizen"), "asked_by": "helper"}
     answers = [
-        await matching.client.get(f"{path}/contact?purpose=mail", headers=NOTIFICATION),
+        await matching.client.get(f"{path}/contact?purpose=message", headers=NOTIFICATION),
         await matching.client.get(path, headers=COORDINATOR),
         await matching.client.get(path, headers=helper_token(one)),
         await restrict(matching, one),
@@ -347,7 +347,7 @@ async def test_a_reason_is_one_of_the_known_words(matching: Running, how: str) -
 async def test_whose_key_was_lost_is_not_taken_for_erased(own: Running) -> None:
     one = await active(own)
     await rows(own, "delete from person_key")
-    path = f"/volunteers/{one}/contact?purpose=mail"
+    path = f"/volunteers/{one}/contact?purpose=message"
     lost = await own.client.get(path, headers=bearer("service"))
     assert (lost.status_code, lost.headers["Retry-After"]) == (503, "2")
     assert (await erase(own, one)).status_code == 202

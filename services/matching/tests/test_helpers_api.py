@@ -170,10 +170,12 @@ async def test_who_read_a_contact_is_recorded_and_a_service_learns_the_given_nam
     matching: Running,
 ) -> None:
     helper_id = await active(matching)
-    path = f"/volunteers/{helper_id}/contact?purpose=offer"
+    path = f"/volunteers/{helper_id}/contact?purpose=message"
     told = (await matching.client.get(path, headers=NOTIFICATION)).json()
     assert (told["name"], told["phone"], told["language"]) == ("Ida", None, "da")
-    assert await rows(matching, "select reader, purpose from access_log") == [("tester", "offer")]
+    assert await rows(matching, "select reader, purpose from access_entry") == [
+        ("tester", "message")
+    ]
     own = await matching.client.get(f"/volunteers/{helper_id}", headers=helper_token(helper_id))
     assert own.status_code == 200
 

@@ -120,7 +120,7 @@ async def of_needs(matching: Running, table: str) -> set[str]:
     return {one for (one,) in await rows(matching, f"select need_id::text from {table}")}
 
 
-async def test_requests_and_readings_go_after_their_days(matching: Running) -> None:
+async def test_requests_go_after_their_days(matching: Running) -> None:
     await give(matching, a_helper("ida"))
     for number, days in enumerate((89.9, 90.1, 300)):
         await rows(
@@ -128,17 +128,8 @@ async def test_requests_and_readings_go_after_their_days(matching: Running) -> N
             "insert into registration values (:key, :key, cast(:id as uuid), :at)",
             key=bytes([number]), id=an_id("ida"), at=NOW - days * DAY,
         )  # fmt: skip
-    for days in (1825.9, 1826.1):
-        await rows(
-            matching,
-            "insert into access_log (read_at, reader, helper_id, purpose)"
-            " values (:at, 'r', cast(:id as uuid), 'p')",
-            id=an_id("ida"), at=NOW - days * DAY,
-        )  # fmt: skip
     assert await carry_out(matching, "registration") == [2, 0]
-    assert await carry_out(matching, "access_log") == [1, 0]
     assert len(await rows(matching, "select 1 from registration")) == 1
-    assert await rows(matching, "select read_at from access_log") == [(NOW - 1825.9 * DAY,)]
 
 
 async def test_a_need_of_long_ago_is_kept_after_it_was_closed(matching: Running) -> None:
@@ -209,16 +200,10 @@ async def test_what_is_of_a_restricted_helper_stays_until_that_is_lifted(
         "insert into registration values ('k', 'k', cast(:id as uuid), :at)",
         id=ida, at=OLD,
     )  # fmt: skip
-    await rows(
-        matching,
-        "insert into access_log (read_at, reader, helper_id, purpose)"
-        " values (:at, 'r', cast(:id as uuid), 'p')",
-        id=ida, at=OLD,
-    )  # fmt: skip
-    kinds_ = ("need", "registration", "access_log")
-    assert [await carry_out(matching, one) for one in kinds_] == [[0]] * 3
+    kinds_ = ("need", "registration")
+    assert [await carry_out(matching, one) for one in kinds_] == [[0]] * 2
     await lift_helper(matching, ida)
-    assert [await carry_out(matching, one) for one in kinds_] == [[1, 0]] * 3
+    assert [await carry_out(matching, one) for one in kinds_] == [[1, 0]] * 2
 
 
 async def test_nobody_is_erased_the_night_after_a_restriction_is_lifted(matching: Running) -> None:

@@ -30,11 +30,11 @@ async def test_the_messages_to_somebody_are_told_and_to_nobody_else(
         (message,) = told["Messages to you"]
         assert message["recipient_id"] == who
         assert [one for one in PEOPLE.values() if one != who and one in str(told)] == []
-        (reading,) = told["Who was given such an export"]
+        (reading,) = told["When your data was seen, and what for"]
         assert reading["person_id"] == who
         names = {name for one in HOLDINGS.sections[people] for name in one.tables}
         naming = await tables_naming(database, who)
-        assert {"notification", "export_log"} <= naming
+        assert {"notification", "access_entry"} <= naming
         assert naming <= names | KIT_EXEMPT.keys() | {"called_off"}
         for refused in (bearer("coordinator"), bearer("volunteer", subject=who)):
             assert (await running.client.get(path, headers=refused)).status_code == 403

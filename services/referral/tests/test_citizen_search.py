@@ -90,8 +90,8 @@ async def test_each_who_was_found_is_recorded_as_looked_up(service: Served) -> N
     made = (await service.referred())["citizen_id"]
     await found(service, name="einer")
     await found(service, name="nobody of this name")
-    assert await service.rows("select citizen_id::text, purpose, subject from access_log") == [
-        {"citizen_id": made, "purpose": "search", "subject": "coordinator-1"}
+    assert await service.rows("select person_id::text, purpose, reader from access_entry") == [
+        {"person_id": made, "purpose": "search", "reader": "coordinator-1"}
     ]
 
 
@@ -152,7 +152,7 @@ async def test_a_missing_master_key_is_told_by_readiness_and_is_no_fault_of_the_
     await service.rows("update person_key set master_key_id = 'ffffffffffffffff'")
     ready = await service.running.client.get("/readyz")
     assert (ready.status_code, ready.json()["checks"]["keys"]["ok"]) == (503, False)
-    path = f"/citizens/{made}/contact?purpose=mail"
+    path = f"/citizens/{made}/contact?purpose=message"
     answer = await service.running.client.get(path, headers=bearer("service"))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert "database" not in answer.json()["title"]
@@ -163,7 +163,7 @@ async def test_a_missing_master_key_is_told_by_readiness_and_is_no_fault_of_the_
 async def test_whose_key_was_lost_is_sealed_anew_when_told_anew(service: Served) -> None:
     made = await service.referred(consents=[MESSAGES])
     await service.rows("delete from person_key")
-    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=message"
     lost = await service.running.client.get(path, headers=bearer("service"))
     assert (lost.status_code, lost.headers["Retry-After"]) == (503, "2"), "they are not erased"
     assert (await service.referred(pathway="toy_caseload"))["citizen_id"] == made["citizen_id"]

@@ -67,7 +67,7 @@ def refusal(answer: httpx2.Response) -> tuple[int, str]:
 
 
 async def contact(service: Served, made: dict[str, Any], use: str = "write") -> httpx2.Response:
-    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail&use={use}"
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=message&use={use}"
     return await service.running.client.get(path, headers=SERVICE_TOKEN)
 
 
@@ -137,7 +137,7 @@ async def test_who_has_not_agreed_to_messages_is_not_written_to(service: Served)
     assert (refused.status_code, refused.json()["type"]) == (
         403, "https://brobyg.dk/problems/contact_not_consented",
     )  # fmt: skip
-    assert await service.rows("select 1 from access_log") == []
+    assert await service.rows("select 1 from access_entry") == []
     meet = (await contact(service, made, "meet")).json()
     assert (meet["given_name"], meet["email"], meet["meeting"]) == ("Einer Test", None, "home")
     path = f"/citizens/{made['citizen_id']}/contact?purpose=call"

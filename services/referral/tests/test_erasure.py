@@ -127,7 +127,10 @@ async def test_nothing_that_is_left_finds_the_citizen_and_nothing_brings_them_ba
 ) -> None:
     key = {"Idempotency-Key": "k-1"}
     made = (await service.refer(referral(consents=[MESSAGES]), key)).json()
-    client, contact = service.running.client, f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    client, contact = (
+        service.running.client,
+        f"/citizens/{made['citizen_id']}/contact?purpose=message",
+    )
     assert (await client.get(contact, headers=SERVICE_TOKEN)).status_code == 200
     await service.put(fhir_appointment())
     (asked,) = await service.rows("select request_hash from idempotency_key")
@@ -138,8 +141,8 @@ async def test_nothing_that_is_left_finds_the_citizen_and_nothing_brings_them_ba
     bytes_of = (asked["request_hash"], before["cpr_hash"], before["sealed"])
     assert [one for one in (*map(str, canaries), *(b.hex() for b in bytes_of)) if one in left] == []
     # Who read it and why stays, about an id.
-    assert await service.rows("select purpose, subject from access_log") == [
-        {"purpose": "mail", "subject": "notification"}
+    assert await service.rows("select purpose, reader from access_entry") == [
+        {"purpose": "message", "reader": "notification"}
     ]
     answers = [
         await client.get(contact, headers=SERVICE_TOKEN),

@@ -55,7 +55,7 @@ async def everything(service: Served) -> str:
     await service.put(fhir_appointment() | {"participant": declined})
     citizen: str = made["citizen_id"]
     client = service.running.client
-    await client.get(f"/citizens/{citizen}/contact?purpose=mail", headers=SERVICE_TOKEN)
+    await client.get(f"/citizens/{citizen}/contact?purpose=message", headers=SERVICE_TOKEN)
     await client.put(
         f"/citizens/{citizen}/restriction", json={"reason": "objection"}, headers=COORDINATOR
     )
@@ -87,9 +87,8 @@ async def test_all_that_is_held_is_told_and_nothing_of_anybody_else(service: Ser
     assert (appointment["citizen_id"], appointment["patient_status"]) == (citizen, "declined")
     (number,) = told["What the hospital calls your appointments"]
     assert (number["system"], number["value"]) == (SYSTEM, "A-1")
-    assert [row["purpose"] for row in told["Who was told how you are reached"]] == [
-        "mail",
-        "export",
+    assert [row["purpose"] for row in told["When your data was seen, and what for"]] == [
+        "message",
         "export",
     ]
     assert "B-1" not in str(told)
@@ -100,7 +99,7 @@ async def test_each_table_that_names_them_is_told_or_exempt(service: Served) -> 
     citizen = await everything(service)
     told = {name for one in HELD.sections["citizens"] for name in one.tables}
     naming = await tables_naming(service.database, citizen)
-    assert {"citizen", "referral", "appointment", "access_log", "outbox"} <= naming
+    assert {"citizen", "referral", "appointment", "access_entry", "outbox"} <= naming
     assert naming <= told | KIT_EXEMPT.keys() | HELD.exempt.keys()
     # What their name is sealed under and found by: of no use to anybody.
     assert naming & HELD.exempt.keys() == {"person_key", "name_token"}
@@ -123,8 +122,8 @@ async def test_only_services_and_coordinators_of_the_department_are_told(service
     assert answers == [403, 401, 404, 200, 200]
     unknown = await client.get(f"/citizens/{UNKNOWN}/export", headers=SERVICE_TOKEN)
     assert unknown.status_code == 404
-    readers = await service.rows("select reader from export_log order by id")
-    assert [row["reader"] for row in readers] == [actor_of("anna"), actor_of("notification")]
+    readers = await service.rows("select reader from access_entry order by id")
+    assert [row["reader"] for row in readers] == ["anna", "notification"]
 
 
 async def test_of_who_is_erased_there_is_nothing_to_tell(service: Served) -> None:
@@ -141,8 +140,8 @@ async def test_no_export_tells_who_of_the_staff_it_was(service: Served) -> None:
     await client.get(f"/citizens/{citizen}/contact?purpose=call", headers=COORDINATOR)
     await client.get(f"/citizens/{citizen}/export", headers=COORDINATOR)
     told = await exported(service, citizen)
-    assert [row["purpose"] for row in told["Who was told how you are reached"]] == [
-        "call", "export", "export",
+    assert [row["purpose"] for row in told["When your data was seen, and what for"]] == [
+        "call", "export",
     ]  # fmt: skip
     assert told["Requests that were made about you"]
     for word in ("anna", actor_of("anna"), "subject", "sender"):

@@ -50,7 +50,7 @@ async def test_what_only_reads_waits_for_nobody(service: Served) -> None:
             await service.fhir("GET", f"/Appointment/{stored['id']}"),
             await service.fhir("GET", "/Appointment?identifier=x|y"),
             await client.get(
-                f"/citizens/{made['citizen_id']}/contact?purpose=mail&use=meet",
+                f"/citizens/{made['citizen_id']}/contact?purpose=message&use=meet",
                 headers=SERVICE_TOKEN,
             ),
         ]

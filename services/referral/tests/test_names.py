@@ -6,7 +6,15 @@ import pytest
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.domain.cpr import born
 from brobyg_referral.people.domain.hashing import Hasher
-from brobyg_referral.people.domain.names import HOWS, Term, sounding, terms_of, wanted, written
+from brobyg_referral.people.domain.names import (
+    HOWS,
+    SHORTEST_ALONE,
+    Term,
+    sounding,
+    terms_of,
+    wanted,
+    written,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,7 +103,7 @@ def test_a_word_that_is_written_once_more_is_the_same(name: str) -> None:
     assert written(written(name)) == written(name) == written(name.upper())
     assert (
         finds(sounding(written(name)), terms_of(a_contact(name), None))
-        or len(sounding(written(name))) < 2
+        or len(sounding(written(name))) < SHORTEST_ALONE
     )
 
 

@@ -233,7 +233,7 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
     made = await service.referred(consents=[MESSAGES])
     path = f"/citizens/{made['citizen_id']}/contact"
     answer = await service.running.client.get(
-        path, params={"purpose": "offer_mail"}, headers=SERVICE_TOKEN
+        path, params={"purpose": "message"}, headers=SERVICE_TOKEN
     )
     assert answer.json() == {
         "citizen_id": made["citizen_id"],
@@ -246,19 +246,20 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
         "meeting": "home",
     }
     (row,) = await service.rows(
-        "select citizen_id::text, purpose, subject, organisation from access_log"
+        "select person_id::text, purpose, reader, roles, organisation from access_entry"
     )
     assert row == {
-        "citizen_id": made["citizen_id"],
-        "purpose": "offer_mail",
-        "subject": "notification",
+        "person_id": made["citizen_id"],
+        "purpose": "message",
+        "reader": "notification",
+        "roles": ["service"],
         "organisation": "brobyg",
     }
     assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).status_code == 422
     assert (
-        await service.running.client.get(path, params={"purpose": "x"}, headers=REFERRER)
+        await service.running.client.get(path, params={"purpose": "message"}, headers=REFERRER)
     ).status_code == 403
-    nobody = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=x"
+    nobody = "/citizens/019ac012-5c00-7a10-8b6e-2f6d0c9a1e01/contact?purpose=message"
     unknown = await service.running.client.get(nobody, headers=SERVICE_TOKEN)
     assert (unknown.status_code, unknown.json()["type"]) == (404, "about:blank"), (
         "an unknown id is not an erased citizen's, so it has another problem type"
@@ -272,7 +273,7 @@ async def test_who_lives_outside_the_area_is_reached_all_the_same(service: Serve
         needs=referral()["needs"] | {"meeting": "at_location"},
         consents=[MESSAGES],
     )
-    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=message"
     answer = await service.running.client.get(path, headers=SERVICE_TOKEN)
     assert (answer.status_code, answer.json()["meeting_point"]) == (200, f"{ADDRESS}, 9999")
 
@@ -285,7 +286,7 @@ async def test_a_protected_address_is_told_to_nobody_and_an_erased_citizen_is_go
     )
     (told,) = await service.records()
     assert (referral()["needs"]["meeting"], told["meeting"]) == ("home", "at_location")
-    path = f"/citizens/{made['citizen_id']}/contact?purpose=mail"
+    path = f"/citizens/{made['citizen_id']}/contact?purpose=message"
     assert (await service.running.client.get(path, headers=SERVICE_TOKEN)).json()[
         "meeting_point"
     ] is None
@@ -334,7 +335,7 @@ async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citiz
     record = (await service.records())[-1]
     assert (created["referral_id"], record["meeting"]) == (second["referral_id"], "at_location")
     assert (record["postcode"] != "8961", created["municipality_code"]) == (True, "0707")
-    path = f"/citizens/{second['citizen_id']}/contact?purpose=mail"
+    path = f"/citizens/{second['citizen_id']}/contact?purpose=message"
     contact = (await service.running.client.get(path, headers=COORDINATOR)).json()
     assert (contact["email"], contact["phone"], contact["meeting_point"]) == (
         MAIL,
@@ -376,7 +377,7 @@ async def test_a_coordinator_is_told_how_to_reach_the_departments_citizens_which
     elsewhere = bearer("coordinator", organisation="municipality-0707", department="aarhus")
     client = service.running.client
     assert (await client.get(path, headers=elsewhere)).status_code == 404
-    assert await service.rows("select 1 from access_log") == []
+    assert await service.rows("select 1 from access_entry") == []
     seen = (await client.get(f"/referrals/{made['referral_id']}", headers=COORDINATOR)).json()
     answer = await client.get(
         f"/citizens/{seen['citizen_id']}/contact?purpose=call", headers=COORDINATOR
@@ -386,7 +387,7 @@ async def test_a_coordinator_is_told_how_to_reach_the_departments_citizens_which
     assert (
         await client.get(path, headers=bearer("coordinator", organisation="brobyg"))
     ).status_code == 200
-    rows = await service.rows("select purpose, organisation from access_log order by access_id")
+    rows = await service.rows("select purpose, organisation from access_entry order by id")
     assert rows == [
         {"purpose": "call", "organisation": one} for one in ("municipality-0730", "brobyg")
     ]

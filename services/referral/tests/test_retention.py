@@ -9,7 +9,7 @@ from brobyg_contracts.retention import kinds
 from brobyg_kit.database import Transaction
 from brobyg_kit.ids import derived_id
 from brobyg_kit.restriction import lift, restrict
-from brobyg_kit.retention import Carrier
+from brobyg_kit.retention import OWN, Carrier
 from brobyg_kit.testing import as_owner, bearer
 from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.tables import (
@@ -21,7 +21,7 @@ from brobyg_referral.cases.adapters.tables import (
 )
 from brobyg_referral.cases.domain.referral import Referral
 from brobyg_referral.cases.domain.retention import Course
-from brobyg_referral.people.adapters.tables import access_log, citizen
+from brobyg_referral.people.adapters.tables import citizen
 from hypothesis import given
 from hypothesis import strategies as st
 from referral_bench import Served
@@ -113,7 +113,7 @@ def test_all_that_is_said_of_a_silent_course_is_no_later_than_its_last_sign(
 
 
 def carrier(service: Served, kind: str) -> Carrier:
-    return service.running.runtime.parts.retention[kind]
+    return {**OWN, **service.running.runtime.parts.retention}[kind]
 
 
 def before(kind: str) -> datetime:
@@ -346,20 +346,13 @@ async def test_what_is_over_is_deleted_in_bounded_batches_and_nothing_else(
             key = {"sender": "s", "key_hash": bytes([number]), "request_hash": b"h"}
             made = {"made_id": derived_id("made"), "created_at": ago(one)}
             await put(tx, idempotency_key, key | made)
-        for one in (1_825.9, 1_826.1):
-            read = {"citizen_id": who, "purpose": "p", "subject": "s", "accessed_at": ago(one)}
-            await put(tx, access_log, read)
     assert await carry_out(service, "appointment", 3) == [3, 3, 1, 0]
     assert await carry_out(service, "idempotency_key") == [2, 0]
-    assert await carry_out(service, "access_log") == [1, 0]
     left = await service.rows("select appointment_id::text as id from appointment")
     assert {one["id"] for one in left} == {
         booked["appointment_id"],
         *(an_appointment("one", number, who, NOW)["appointment_id"] for number in (0, 1)),
     }
-    assert await service.rows("select accessed_at from access_log") == [
-        {"accessed_at": ago(1_825.9)}
-    ]
     assert await service.rows("select created_at from idempotency_key") == [
         {"created_at": ago(89.9)}
     ]
@@ -482,7 +475,7 @@ async def test_nobody_is_told_of_somebody_restricted_and_anew_only_when_they_are
 
 
 @real
-async def test_readings_and_requests_of_somebody_restricted_stay(service: Served) -> None:
+async def test_requests_of_somebody_restricted_stay(service: Served) -> None:
     copies = await Copies.of(service)
     who = await copies.add("one", Course([a_referral(10, 10, None)], [ago(5)]))
     made = (derived_id("copied", "one", "0"), derived_id("appointment", "one", "0"))
@@ -490,21 +483,19 @@ async def test_readings_and_requests_of_somebody_restricted_stay(service: Served
         for number, one in enumerate(made):
             key = {"sender": "s", "key_hash": bytes([number]), "request_hash": b"h"}
             await put(tx, idempotency_key, key | {"made_id": one, "created_at": ago(4_000)})
-        read = {"citizen_id": who, "purpose": "p", "subject": "s", "accessed_at": ago(4_000)}
-        await put(tx, access_log, read)
         await restrict(tx, who, "objection", "somebody")
     assert await carry_out(service, "idempotency_key") == [0]
-    assert await carry_out(service, "access_log") == [0]
     async with service.database.transaction() as tx:
         await lift(tx, who)
     assert await carry_out(service, "idempotency_key") == [2, 0]
-    assert await carry_out(service, "access_log") == [1, 0]
 
 
 MANY = """
-insert into access_log (citizen_id, purpose, subject, accessed_at)
-select citizen_id, 'p', 's', now() - n * interval '1 hour'
+insert into access_entry (person_id, read_at, reader, roles, purpose, seal)
+select citizen_id, now() - n * interval '1 hour', 'r', '{}', 'p', n
 from citizen, generate_series(1, 4000) n;
+insert into access_seal (no, sealed_at, entries, last_read_at, previous, hash)
+select n, now(), 1, now() - n * interval '1 hour', '', '' from generate_series(1, 4000) n;
 insert into idempotency_key (sender, key_hash, request_hash, made_id, created_at)
 select 's', int4send(n), 'h', gen_random_uuid(), now() - n * interval '1 minute'
 from generate_series(1, 4000) n;
@@ -528,7 +519,7 @@ async def test_a_night_s_work_reads_no_table_as_a_whole(service: Served) -> None
         await as_owner(service.database, one)
     scans = text(
         "select relname, seq_scan from pg_stat_xact_user_tables where relname in"
-        " ('access_log', 'idempotency_key', 'appointment', 'consent')"
+        " ('access_entry', 'access_seal', 'idempotency_key', 'appointment', 'consent')"
     )
     for kind in ("access_log", "idempotency_key", "appointment", "citizen_ended"):
         async with service.database.transaction() as tx:

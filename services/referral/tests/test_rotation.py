@@ -70,7 +70,7 @@ async def used(running: Running, cpr: str, stop: asyncio.Event) -> int:
         made = await client.post("/referrals", json=body, headers=REFERRER)
         assert made.status_code == 201, made.text
         citizen = made.json()["citizen_id"]
-        path = f"/citizens/{citizen}/contact?purpose=mail"
+        path = f"/citizens/{citizen}/contact?purpose=message"
         told = await client.get(path, headers=SENDER)
         assert (told.status_code, told.json()["given_name"]) == (200, GIVEN)
         found = await client.post("/citizens/search", json={"phone": PHONE}, headers=HEAD_OFFICE)

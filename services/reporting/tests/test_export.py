@@ -48,10 +48,10 @@ async def test_what_the_history_says_of_somebody_is_told(serve: Serve, people: s
             answer = await running.client.get(path, headers=SERVICE_TOKEN)
             assert answer.status_code == 200, answer.text
         told = {one["heading"]: one["rows"] for one in answer.json()["sections"]}
-        assert headings | {"Who was given such an export"} <= told.keys()
+        assert headings | {"When your data was seen, and what for"} <= told.keys()
         names = {name for one in HOLDINGS.sections[people] for name in one.tables}
         naming = await tables_naming(database, who)
-        assert {"event_log", "match", "export_log"} <= naming
+        assert {"event_log", "match", "access_entry"} <= naming
         assert naming <= names | KIT_EXEMPT.keys()
         for refused in (bearer("analyst"), bearer("coordinator")):
             assert (await running.client.get(path, headers=refused)).status_code == 403

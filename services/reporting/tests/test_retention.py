@@ -7,8 +7,10 @@ from random import Random
 
 import pytest
 from brobyg_contracts import HelperRegistered, HelperRestricted
+from brobyg_kit import access_log
+from brobyg_kit.auth import Caller
 from brobyg_kit.database import Database
-from brobyg_kit.tables import attention, export_log
+from brobyg_kit.tables import access_entry, attention
 from brobyg_reporting.adapters.retention import RETENTION
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.testing import START, new_uuid
@@ -45,12 +47,14 @@ async def test_exports_of_somebody_restricted_stay(database_for: DatabaseFor, wh
     async with database_for(SERVICE) as database:
         await first_version(database)
         await handle(database, placed(told(said)))
-        rows = [{"person_id": one, "reader": "r", "exported_at": START} for one in (person, NOBODY)]
+        for one in (person, NOBODY):
+            async with database.transaction() as tx:
+                await access_log.record(tx, Caller("r", frozenset()), [one], access_log.EXPORT)
+                await access_log.seal(tx)
         async with database.transaction() as tx:
-            await tx.connection.execute(insert(export_log), rows)
-        async with database.transaction() as tx:
-            ended = await RETENTION["export_log"].carry_out(tx, START + timedelta(days=1), 100)
-            left = await tx.connection.scalars(select(export_log.c.person_id))
+            over = tx.now + timedelta(days=1)
+            ended = await RETENTION[access_log.KIND].carry_out(tx, over, 100)
+            left = await tx.connection.scalars(select(access_entry.c.person_id))
             assert (ended, list(left)) == (1, [person])
 
 

@@ -65,6 +65,27 @@ def roles_for(act: str) -> frozenset[str]:
     return frozenset(row(act).who)
 
 
+def purposes() -> "Sequence[str]":
+    """What a caller may say that an identity is opened for, as schemas/purposes.yaml says."""
+    from brobyg_contracts import purposes as file
+
+    return tuple(one.purpose for one in file.purposes().purposes if one.by != "system")
+
+
+def emergencies() -> "Sequence[str]":
+    """Why a caller may say that one is opened which is not theirs to see."""
+    from brobyg_contracts import purposes as file
+
+    return tuple(one.emergency for one in file.purposes().emergencies)
+
+
+def purpose_text(word: str, language: str) -> str:
+    """A purpose or emergency in words (da, en); one that is unknown as it is."""
+    from brobyg_contracts import purposes as file
+
+    return file.purposes().text(word, "en" if language == "en" else "da")
+
+
 def retention() -> "Sequence[Kept]":
     """How long each kind of record is kept, as schemas/retention.yaml says."""
     from brobyg_contracts.retention import kinds  # a process that deletes nothing needs no YAML

@@ -205,8 +205,8 @@ Template: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_
 
 #: What a human has to look at. Known: `nobody_found`, `late_cancellation`, `clash`,
 #: `mail_refused`, `no_coordinator_address`, `patient_declined`, `cancelled_for_another`,
-#: `refused_for_another`, `entered_appointment_changed`, `citizen_silent`, `own_consent_due`.
-#: Others may come.
+#: `refused_for_another`, `entered_appointment_changed`, `citizen_silent`, `own_consent_due`,
+#: `identity_opened`. Others may come.
 AttentionKind: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[a-z][a-z0-9_]*\\Z")]
 
 

@@ -49,6 +49,7 @@ _DLQ_HELP = (
     "Events that could not be handled. 'retrying' is tried again by itself, 'dead' waits for you,"
     " 'waiting' waits for an earlier event of its subject."
 )
+_ACCESS_LOG_HELP = "Whether the log of who read who somebody is, is as it was written."
 _EXPORT_HELP = "All that the system holds of somebody, from every service."
 _ERASURE_HELP = "Whether somebody's erasure is complete, and erasures after a restored backup."
 
@@ -357,7 +358,7 @@ def _add_commands(asked: str) -> None:
     Where `asked` is no command, the help is shown: then the commands of other parts are imported.
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
-    own = {"token", "config", "flow", "topics", "dlq", "erasure", "export", *services}
+    own = {"token", "config", "flow", "topics", "dlq", "erasure", "access-log", "export", *services}
     if asked in own:  # commands of other parts find the running system themselves
         load_environment()
     if asked in own - {"token", "config"}:
@@ -380,6 +381,10 @@ def _add_commands(asked: str) -> None:
     if asked == "erasure":
         from brobyg_kit.erasure_cli import app as erasures
     app.add_typer(erasures, name="erasure", help=_ERASURE_HELP)
+    accesses = typer.Typer()
+    if asked == "access-log":
+        from brobyg_kit.access_log_cli import app as accesses
+    app.add_typer(accesses, name="access-log", help=_ACCESS_LOG_HELP)
     exports = typer.Typer()
     if asked == "export":
         from brobyg_kit.export_cli import app as exports

@@ -91,6 +91,15 @@ class Domain(Protocol):
     def retention(self) -> Sequence[Kept]:
         """How long each kind of record is kept."""
 
+    def purposes(self) -> Sequence[str]:
+        """What a caller may say that an identity is opened for."""
+
+    def emergencies(self) -> Sequence[str]:
+        """Why a caller may say that one is opened which is not theirs to see."""
+
+    def purpose_text(self, word: str, language: str) -> str:
+        """A purpose or emergency in words (da, en); one that is unknown as it is."""
+
 
 @cache
 def domain() -> Domain:

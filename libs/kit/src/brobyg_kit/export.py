@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Table, select
 
 from brobyg_kit import tables
 from brobyg_kit.database import Transaction
-from brobyg_kit.tables import attention, export_log, restriction
+from brobyg_kit.tables import access_entry, attention, restriction
 
 #: Rows, of which each field is a plain value of JSON.
 Rows: TypeAlias = list[dict[str, Any]]
@@ -98,7 +98,12 @@ def plain(value: Any) -> Any:
 #: What the kit itself holds of anybody, in every service.
 OF_ANYBODY = (
     held("Restrictions of what is done with it", restriction, lambda who: _is(restriction, who)),
-    held("Who was given such an export", export_log, lambda who: _is(export_log, who)),
+    held(
+        "When your data was seen, and what for",
+        access_entry,
+        lambda who: _is(access_entry, who),
+        without=("seal",),
+    ),
 )
 #: What needed a human, of those whose ids stand in it as `citizen_id`.
 ATTENTION = held(
@@ -117,6 +122,7 @@ KIT_EXEMPT: Mapping[str, str] = {
     "erased_person": "That an id was erased: nobody is left to be told.",
     "erasure": "The proof that an id was erased, which its own route tells.",
     "erasure_acknowledgement": "The proof that an id was erased, which its own route tells.",
+    "access_seal": "Hashes over the access log, which is told.",
     "erasures_replayed": "How far the history was looked through.",
 }
 

@@ -8,15 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from sqlalchemy import insert
 
-from brobyg_kit.attention import actor_of
+from brobyg_kit import access_log
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.export import Holdings
-from brobyg_kit.tables import export_log
 
-#: Refuses by an error, and records the reading where the service has a record of its own.
+#: Refuses by an error.
 Check = Callable[[Transaction, Caller, str, str], Awaitable[None]]
 
 
@@ -88,6 +86,5 @@ def _add(
             if not found:  # an id that is nobody's here: nothing was given, and nothing is kept
                 return ExportOut(service=service, person_id=who, exported_at=tx.now, sections=[])
             # Last: what is recorded of this one is told in the next.
-            row = {"person_id": who, "reader": actor_of(caller.subject), "exported_at": tx.now}
-            await tx.connection.execute(insert(export_log).values(row))
+            await access_log.record(tx, caller, [who], access_log.EXPORT)
             return ExportOut(service=service, person_id=who, exported_at=tx.now, sections=found)

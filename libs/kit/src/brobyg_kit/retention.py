@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, cast, delete, exists, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from brobyg_kit import access_log
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.domain import Kept, domain
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.tables import Id, attention, export_log, restriction, timer
+from brobyg_kit.tables import Id, attention, restriction, timer
 from brobyg_kit.timers import DueTimer, TimerHandler
 
 #: The timers' kind; their subject is the kind of record.
@@ -70,15 +71,13 @@ def deletes(table: Table, counted_from: ColumnElement[Any], *where: ColumnElemen
     return Carrier(carry_out)
 
 
-#: The kinds that the kit keeps for every service.
+#: The kinds that the kit keeps for every service that is said to.
 OWN: Mapping[str, Carrier] = {
+    access_log.KIND: Carrier(access_log.end),
     "attention": deletes(
         attention,
         attention.c.settled_at,
         ~is_restricted(cast(attention.c.body["citizen_id"].astext, Id)),
-    ),
-    "export_log": deletes(
-        export_log, export_log.c.exported_at, ~is_restricted(export_log.c.person_id)
     ),
 }
 

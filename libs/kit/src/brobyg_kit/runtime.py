@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import Double, cast, func, not_, select, text
 
 from brobyg_kit import logs, tracing
+from brobyg_kit.access_log import Sealing
 from brobyg_kit.api import create_app
 from brobyg_kit.auth import Verifier
 from brobyg_kit.backoff import Backoff
@@ -240,15 +241,13 @@ class Runtime:
             loops["consumer"] = consumer.run
         if self.role in ("run", "consumer"):
             retention = Retention(service.name, parts.retention, self.metrics)
+            sealing = Sealing(service.name)
             loops["retention"] = partial(retention.start, database)
-            if handlers := {**parts.timers, **retention.timers}:
+            loops["sealing"] = partial(sealing.start, database)
+            alone = {**retention.timers, **sealing.timers}
+            if handlers := {**parts.timers, **alone}:
                 timers = Timers(
-                    database,
-                    self.clock,
-                    handlers,
-                    self.metrics,
-                    beat("timers"),
-                    alone=retention.timers,
+                    database, self.clock, handlers, self.metrics, beat("timers"), alone=alone
                 )
                 self._stops.append(timers.stop)
                 loops["timers"] = timers.run

@@ -217,14 +217,34 @@ restriction = Table(
     comment="Of whom what is held is kept and nothing is done with it, until that is lifted.",
 )
 
-export_log = Table(
-    "export_log",
+access_entry = Table(
+    "access_entry",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("person_id", Id, nullable=False),
-    Column("reader", Text, nullable=False),
-    Column("exported_at", Instant, nullable=False),
-    Index("export_log_person", "person_id", "id"),
-    Index("export_log_kept", "exported_at"),
-    comment="Who was given all that this service holds of whom, and when.",
+    Column("read_at", Instant, nullable=False),
+    Column("reader", Text, nullable=False, comment="The subject of the token."),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("organisation", Text),
+    Column("department", Text),
+    Column("purpose", Text, nullable=False, comment="A code of schemas/purposes.yaml."),
+    Column("emergency", Text, comment="Why somebody read whose data is not theirs to see."),
+    Column("seal", BigInteger, comment="The seal over it; null for some seconds."),
+    Index("access_entry_person", "person_id", "id"),
+    Index("access_entry_seal", "seal", "id"),
+    comment="Who read who somebody is or how to reach them, when and what for. Only added to.",
+)
+
+access_seal = Table(
+    "access_seal",
+    metadata,
+    Column("no", BigInteger, primary_key=True, autoincrement=False, comment="From 1, no gaps."),
+    Column("sealed_at", Instant, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("last_read_at", Instant, nullable=False),
+    Column("previous", LargeBinary, nullable=False, comment="The hash of the seal before."),
+    Column("hash", LargeBinary, nullable=False, comment="SHA-256, see brobyg_kit.access_log."),
+    Column("ended_at", Instant, comment="When its entries were deleted, their time being over."),
+    Index("access_seal_kept", "last_read_at", postgresql_where=text("ended_at is null")),
+    comment="A chain over the access log: whoever changes an entry breaks it.",
 )

@@ -28,7 +28,12 @@ from brobyg_matching.entrypoints.answer_links import answers_router
 from brobyg_matching.entrypoints.helpers import helpers_router
 from brobyg_matching.entrypoints.needs import needs_router
 from brobyg_matching.entrypoints.offers import offers_router
-from brobyg_matching.entrypoints.rights import erasures_router, exports_router, rights_router
+from brobyg_matching.entrypoints.rights import (
+    accesses_of_helpers,
+    erasures_router,
+    exports_router,
+    rights_router,
+)
 from brobyg_matching.entrypoints.scope import Scope
 from brobyg_matching.handlers import EMITS, HANDLERS
 from brobyg_matching.metrics import MatchingMetrics
@@ -73,6 +78,7 @@ def build(resources: Resources) -> Parts:
             rights_router(rights, scope),
             erasures_router(database, rights, scope),
             exports_router(database, helpers, scope),
+            accesses_of_helpers(database, helpers, scope),
             # Before the offers' own routes: GET /offers/{id}/answer-link is the more specific.
             answers_router(queries, answers, Links(link_keys), helpers, clock, scope),
             offers_router(queries, answers, clock, scope),

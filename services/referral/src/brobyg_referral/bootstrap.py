@@ -23,7 +23,7 @@ from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
 from brobyg_referral.cases.adapters.retention import PostgresCourses
 from brobyg_referral.cases.adapters.sessions import PostgresSessions
 from brobyg_referral.cases.adapters.withheld import PostgresWithheldItems
-from brobyg_referral.cases.entrypoints import api, citizen_search, export, restriction
+from brobyg_referral.cases.entrypoints import accesses, api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.entrypoints import guardians as guardians_api
 from brobyg_referral.cases.use_cases.access import own_departments
@@ -54,7 +54,6 @@ from brobyg_referral.metrics import ReferralMetrics
 from brobyg_referral.people.adapters.citizens import PostgresCitizens
 from brobyg_referral.people.adapters.name_index import PostgresNameIndex
 from brobyg_referral.people.adapters.name_rebuild import NameRebuild
-from brobyg_referral.people.adapters.retention import DELETED as PEOPLE_DELETED
 from brobyg_referral.people.adapters.tables import person_key
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.reference.adapters.entries import CurrentReference, PostgresEntries
@@ -135,7 +134,6 @@ def build(resources: Resources) -> Parts:
             "citizen_ended": Carrier(does.over.ended, batch=1),
             "citizen_silent": Carrier(does.over.silent, batch=1, warn=does.over.tell_of_silent),
             **CASES_DELETED,
-            **PEOPLE_DELETED,
         },
     )
 
@@ -149,6 +147,7 @@ def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter
         consents_api.create_router(database, does.consents),
         guardians_api.create_router(database, does.guardians),
         restriction.create_router(database, does.restricting),
+        accesses.create_router(database, erasing),
         export.create_router(database, holdings(of.citizens), of.citizens, erasing),
         counts_api.create_router(database, of.counts),
         fhir.create_router(requests),

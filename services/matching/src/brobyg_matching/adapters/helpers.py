@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 import msgspec
+from brobyg_kit import access_log
+from brobyg_kit.auth import Caller
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.erasure import erased
 from brobyg_kit.statements import unnest
@@ -14,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from brobyg_matching.adapters import erased_helpers, rows
 from brobyg_matching.adapters.contacts import SealedContacts
 from brobyg_matching.adapters.tables import (
-    access_log,
     block,
     helper,
     helper_contact,
@@ -153,7 +154,7 @@ class PostgresHelpers:
     async def contact(
         self,
         helper_id: str,
-        reader: str,
+        caller: Caller,
         purpose: str,
         check: Callable[[Helper | None], None] = lambda _: None,
     ) -> Contact | None:
@@ -166,21 +167,12 @@ class PostgresHelpers:
             check((await self.lock(tx, (helper_id,))).get(helper_id))
             found = await self.reached(tx, helper_id)
             if found is not None:
-                await self.record_access(tx, helper_id, reader, purpose)
+                await access_log.record(tx, caller, [helper_id], purpose)
         return found
 
     async def reached(self, tx: Transaction, helper_id: str) -> Contact | None:
-        """How the helper is reached, or None; whoever asks records it with `record_access`."""
+        """How the helper is reached, or None; whoever asks records it in the access log."""
         return await self._contacts.read(tx, helper_id)
-
-    async def record_access(
-        self, tx: Transaction, helper_id: str, reader: str, purpose: str
-    ) -> None:
-        """Record who reads how the helper is reached."""
-        values = {
-            "read_at": tx.now, "reader": reader, "helper_id": helper_id, "purpose": purpose,
-        }  # fmt: skip
-        await tx.connection.execute(insert(access_log).values(values))
 
 
 def _inactive_since(tx: Transaction, one: Helper) -> datetime | None:

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Table, any_, false, func, literal, or_, se
 
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.adapters.tables import (
-    access_log,
     block,
     booking,
     caseload,
@@ -98,7 +97,6 @@ _OF_HELPERS = (
     held("How many cases you have", caseload, _by(caseload, "helper_id")),
     held("When you were last asked in turn", turn, _by(turn, "helper_id")),
     held("Who is not brought together with you", block, _wished("helper_id", "helper")),
-    held("Who was told how you are reached", access_log, _by(access_log, "helper_id")),
     *OF_ANYBODY,
 )
 

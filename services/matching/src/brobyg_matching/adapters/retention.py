@@ -8,7 +8,6 @@ from brobyg_kit.tables import restriction
 from sqlalchemy import Text, cast, delete, exists, func, or_, select
 
 from brobyg_matching.adapters.tables import (
-    access_log,
     booking,
     need,
     offer,
@@ -54,5 +53,4 @@ RETENTION: dict[str, Carrier] = {
     "registration": deletes(
         registration, registration.c.registered_at, ~is_restricted(registration.c.helper_id)
     ),
-    "access_log": deletes(access_log, access_log.c.read_at, ~is_restricted(access_log.c.helper_id)),
 }

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -122,7 +121,7 @@ helper_contact = Table(
     # By these somebody who registers twice is noticed.
     Index("helper_contact_email", "email_hash"),
     Index("helper_contact_phone", "phone_hash"),
-    comment="How a helper is reached, sealed. Every reading of it is a row in access_log.",
+    comment="How a helper is reached, sealed. Every reading of it is an entry of the access log.",
 )
 
 person_key = person_key_table(metadata, helper.c.helper_id)
@@ -139,19 +138,6 @@ registration = Table(
         "Requests to register a helper, by the sender's Idempotency-Key, or by the body where"
         " there is none. Both hashes are HMACs: nothing of key or body can be read."
     ),
-)
-
-access_log = Table(
-    "access_log",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("read_at", Instant, nullable=False),
-    Column("reader", Text, nullable=False),
-    Column("helper_id", Id, nullable=False),
-    Column("purpose", Text, nullable=False),
-    Index("access_log_helper", "helper_id", "id"),
-    Index("access_log_kept", "read_at"),
-    comment="Who read which helper's contact, when and what for.",
 )
 
 block = Table(

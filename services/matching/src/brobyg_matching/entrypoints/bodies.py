@@ -14,12 +14,6 @@ from brobyg_matching.domain.local_time import MINUTES_A_DAY, Window
 from brobyg_matching.ports import Contact
 
 Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
-Purpose = Annotated[
-    str,
-    Field(
-        pattern="^[a-z][a-z0-9_.-]{0,63}$", description="What the contact is read for, in a word."
-    ),
-]
 #: A date in text, which a strict body would not take by itself.
 Day = Annotated[fields.Day, Field(strict=False)]
 

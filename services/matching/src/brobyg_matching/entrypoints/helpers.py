@@ -4,6 +4,7 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
+from brobyg_kit.access_log_api import Purpose
 from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
@@ -18,7 +19,6 @@ from brobyg_matching.entrypoints.bodies import (
     HelperOut,
     NewHelper,
     Papers,
-    Purpose,
     helper_out,
 )
 from brobyg_matching.entrypoints.problems import ProblemRoute
@@ -166,9 +166,7 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
     @router.get(
         "/{helper_id}/contact", summary="How the helper is reached; the reading is recorded"
     )
-    async def contact(
-        helper_id: UUID, purpose: Annotated[Purpose, Query()], caller: IdentityReader
-    ) -> ContactOut:
+    async def contact(helper_id: UUID, purpose: Purpose, caller: IdentityReader) -> ContactOut:
         """A service gets the given name and no phone number."""
         opens, reaches = (
             scope.reaches(caller, act) for act in ("open-helper-identity", "reach-helper")
@@ -185,7 +183,7 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
             if not whole and helper.status == "restricted":
                 raise Problem(403, "Processing of the helper is restricted", type=RESTRICTED)
 
-        found = await helpers.contact(str(helper_id), caller.subject, purpose, check)
+        found = await helpers.contact(str(helper_id), caller, purpose, check)
         if found is None:
             raise UnknownHelper
         return ContactOut(

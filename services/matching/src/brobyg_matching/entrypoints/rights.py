@@ -5,6 +5,7 @@ from uuid import UUID
 
 from brobyg_contracts import HelperErased as Erased
 from brobyg_contracts.words import pattern_of
+from brobyg_kit.access_log_api import accesses_router
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller, may, requires_act
 from brobyg_kit.database import Database, Transaction
@@ -81,7 +82,6 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
             raise UnknownHelper
         if helper.status == "erased":
             raise HelperErased
-        await helpers.record_access(tx, person_id, caller.subject, "export")
 
     return export_router(
         database,
@@ -90,6 +90,21 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
         act="export-helper",
         check=check,
         route_class=ProblemRoute,
+    )
+
+
+def accesses_of_helpers(database: Database, helpers: PostgresHelpers, scope: Scope) -> APIRouter:
+    """Who has read who a helper is; also of one who was erased."""
+
+    async def check(tx: Transaction, caller: Caller, helper_id: str) -> None:
+        helper = (await helpers.lock(tx, (helper_id,))).get(helper_id)
+        if helper is None or not any(
+            map(scope.reaches(caller, "read-helper-accesses"), helper.departments)
+        ):
+            raise UnknownHelper
+
+    return accesses_router(
+        database, "volunteers", check, act="read-helper-accesses", route_class=ProblemRoute
     )
 
 

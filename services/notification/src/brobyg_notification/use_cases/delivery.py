@@ -200,7 +200,8 @@ class Delivery:
         self, notice: Notice, role: Role, person_id: str, use: Use = "write"
     ) -> Contact | None:
         if role != "coordinator":
-            return await self.people.contact(role, person_id, f"notify_{notice.template}", use)
+            purpose = "meet" if use == "meet" else "message"
+            return await self.people.contact(role, person_id, purpose, use)
         address = self._address(person_id)
         if address is None:
             raise NoCoordinator(person_id)

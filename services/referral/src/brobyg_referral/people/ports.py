@@ -72,11 +72,6 @@ class CitizenStore(Protocol):
         Their key goes with it: what it has sealed can't be read, wherever a copy remains.
         """
 
-    async def record_access(
-        self, tx: Transaction, citizen_id: str, purpose: str, subject: str, organisation: str | None
-    ) -> None:
-        """Record who was told how to reach the citizen."""
-
 
 class NameIndex(Protocol):
     """Finds citizens by what names them; reads no sealed identity."""

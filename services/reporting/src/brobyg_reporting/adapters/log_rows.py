@@ -10,35 +10,35 @@ from struct import Struct, pack
 
 from brobyg_kit.event import Event
 
-from brobyg_reporting.domain.log import unusual_schema
+from brobyg_reporting.domain.log import usual_schema
 
 #: What stands before the first row and behind the last.
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
 TRAILER = pack(">h", -1)
 
-#: The columns, in this order, whatever the order of the table's.
+#: The columns, in this order, whatever the order of the table's: first those that come again and
+#: again, then those of a fixed length, then the others.
 COLUMNS = (
-    "id",
+    "folded",
     "topic",
     "partition",
-    "record_offset",
     "type",
-    "subject",
+    "dataschema",
+    "id",
+    "record_offset",
     "sequence",
     "time",
-    "dataschema",
+    "subject",
     "correlationid",
     "causationid",
     "data",
-    "folded",
 )
 
 # Each value follows its length in bytes.
-_BEGIN = pack(">hi", len(COLUMNS), 16)
-_NULL = pack(">i", -1)
-_BOOLEANS = pack(">i?", 1, False), pack(">i?", 1, True)
-_number = Struct(">iq").pack
 _length = Struct(">i").pack
+_NULL = _length(-1)
+#: Id, offset, sequence, time, and the subject's length.
+_fixed = Struct(">i16siqiqiqi").pack
 _VERSION_OF_JSONB = b"\1"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -46,24 +46,28 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def row(topic: str, partition: int, offset: int, event: Event, *, folded: bool) -> bytes:
     """The row of an event that was read from this place."""
-    schema, data = unusual_schema(event), bytes(event.data)
+    subject, chain, cause = event.subject.encode(), event.correlationid.encode(), event.causationid
     return b"".join(
         (
-            _BEGIN,
-            bytes.fromhex(event.id.replace("-", "")),
-            _place(topic, partition),
-            _number(8, offset),
-            _word(event.type),
-            _text(event.subject),
-            _number(8, event.sequence),
-            _number(8, (event.time - _EPOCH) // _MICROSECOND),
-            _NULL if schema is None else _word(schema),
-            _text(event.correlationid),
-            _NULL if event.causationid is None else _text(event.causationid),
-            _length(len(data) + 1),
+            _head(folded, topic, partition, event.type, event.dataschema),
+            _fixed(
+                16,
+                bytes.fromhex(event.id.replace("-", "")),
+                8,
+                offset,
+                8,
+                event.sequence,
+                8,
+                (event.time - _EPOCH) // _MICROSECOND,
+                len(subject),
+            ),
+            subject,
+            _length(len(chain)),
+            chain,
+            _NULL if cause is None else _text(cause),
+            _length(len(event.data) + 1),
             _VERSION_OF_JSONB,
-            data,
-            _BOOLEANS[folded],
+            event.data,
         )
     )
 
@@ -73,10 +77,14 @@ def _text(value: str) -> bytes:
     return _length(len(encoded)) + encoded
 
 
-#: Of what comes again and again.
-_word = lru_cache(maxsize=1_000)(_text)
-
-
 @lru_cache(maxsize=10_000)
-def _place(topic: str, partition: int) -> bytes:
-    return _text(topic) + pack(">ii", 4, partition)
+def _head(folded: bool, topic: str, partition: int, kind: str, dataschema: str) -> bytes:
+    return b"".join(
+        (
+            pack(">hi?", len(COLUMNS), 1, folded),
+            _text(topic),
+            pack(">ii", 4, partition),
+            _text(kind),
+            _NULL if dataschema == usual_schema(kind) else _text(dataschema),
+        )
+    )

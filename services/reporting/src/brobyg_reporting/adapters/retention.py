@@ -7,10 +7,12 @@ spares those alone whose restriction they know.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from brobyg_kit import access_log
 from brobyg_kit.retention import Carrier, deletes
-from brobyg_kit.tables import attention, export_log
+from brobyg_kit.tables import attention
 from sqlalchemy import ColumnElement, Text, cast, column, exists, or_, table
 
 from brobyg_reporting.adapters.tables import SCHEMA
@@ -37,7 +39,7 @@ RETENTION: Mapping[str, Carrier] = {
         attention.c.settled_at,
         ~_is_restricted(attention.c.body["citizen_id"].astext),
     ),
-    "export_log": deletes(
-        export_log, export_log.c.exported_at, ~_is_restricted(cast(export_log.c.person_id, Text))
+    access_log.KIND: Carrier(
+        partial(access_log.end, is_restricted=lambda person: _is_restricted(cast(person, Text)))
     ),
 }

@@ -173,6 +173,10 @@ ATTENTION: Words = {
     "own_consent_due": Wording(
         "the citizen decides on consent now", "borgeren bestemmer nu selv over samtykket"
     ),
+    "identity_opened": Wording(
+        "somebody else opened in an emergency who the citizen is",
+        "en anden afdeling har i en nødsituation set, hvem borgeren er",
+    ),
 }
 OUTCOMES: Words = {
     "solved_by_phone": Wording("solved by phone", "løst pr. telefon"),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from brobyg_contracts import CitizenErased
 from brobyg_contracts.words import pattern_of
+from brobyg_kit.access_log_api import EmergencyReason, Purpose
 from brobyg_kit.auth import Caller, requires, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.erasure_api import ErasureOut
@@ -109,12 +110,7 @@ def _add_citizens(
     )
     async def contact(
         citizen_id: UUID,
-        purpose: Annotated[
-            str,
-            Query(
-                pattern=r"^[a-z][a-z0-9_.-]{0,63}$", description="One word: what it is needed for."
-            ),
-        ],
+        purpose: Purpose,
         caller: Annotated[Caller, Depends(requires_act("open-citizen-identity", "reach-citizen"))],
         use: Annotated[
             Use,
@@ -123,10 +119,16 @@ def _add_citizens(
                 " messages. `meet`: to tell a helper whom to meet; without e-mail and phone."
             ),
         ] = "write",
+        emergency: EmergencyReason = None,
     ) -> ContactOut:
-        """A service is told what messages need; a coordinator the full name and the phone too."""
+        """A service is told what messages need; a coordinator the full name and the phone too.
+
+        A coordinator may open the identity of another department's citizen in an emergency, which
+        that department is told of.
+        """
         found = await in_transaction(
-            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use)
+            database,
+            lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use, emergency),
         )
         return ContactOut.of(str(citizen_id), found, to_service=not found.whole)
 

@@ -19,11 +19,10 @@ def create_router(
 
     async def check(tx: Transaction, caller: Caller, people: str, citizen_id: str) -> None:
         del people  # there are citizens alone
-        if not await erasing.may_export(tx, caller, citizen_id):
+        if not await erasing.may(tx, caller, "export-citizen", citizen_id):
             raise NoSuchCitizen
         if await citizens.contact(tx, citizen_id) is None:
             raise CitizenErased
-        await citizens.record_access(tx, citizen_id, "export", caller.subject, caller.organisation)
 
     return export_router(
         database,

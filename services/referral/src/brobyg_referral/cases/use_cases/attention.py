@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from brobyg_contracts.events import AttentionClaimed, AttentionRaised, AttentionSettled
 from brobyg_contracts.reference import Reference
-from brobyg_kit.attention import Attention, attention_id
+from brobyg_kit.attention import Attention, actor_of, attention_id
+from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.event import Event
 from brobyg_kit.retention import WARNED_AHEAD
@@ -43,6 +44,8 @@ _REASONS: dict[AttentionReason, tuple[str, ...]] = {
 _SOON = timedelta(hours=24)
 #: Nothing is heard of a citizen, who is erased soon unless something is.
 SILENT = "citizen_silent"
+#: Somebody whose it was not to see opened in an emergency who the citizen is.
+OPENED = "identity_opened"
 ATTENTION = Attention("referral", AttentionClaimed, AttentionSettled, "no_longer_so")
 
 
@@ -120,6 +123,32 @@ async def tell_of_silence(
 async def settle_silence(tx: Transaction, referral_ids: Iterable[str]) -> None:
     """The citizen of these referrals is silent no longer, or erased."""
     await ATTENTION.settle_own(tx, dict.fromkeys(attention_id(SILENT, one) for one in referral_ids))
+
+
+async def tell_of_emergency(
+    tx: Transaction,
+    caller: Caller,
+    referrals: Iterable[Referral],
+    emergency: str,
+    reference: Reference,
+) -> None:
+    """Tell each of the citizen's departments that somebody else has opened who they are, and why.
+
+    Once for each who does; a second time it is the same item, open anew.
+    """
+    departments = {reference.present_department(one.department): one for one in referrals}
+    items = [
+        AttentionRaised(
+            attention_id=attention_id(OPENED, one.citizen_id, department, actor_of(caller.subject)),
+            kind=OPENED,
+            urgency="today",
+            department=department,
+            reasons=(emergency,),
+            citizen_id=one.citizen_id,
+        )
+        for department, one in sorted(departments.items())
+    ]
+    await ATTENTION.raise_(tx, [(one, None) for one in items])
 
 
 class AppointmentsOver:

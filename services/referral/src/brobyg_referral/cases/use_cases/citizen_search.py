@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from brobyg_kit import access_log
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 
@@ -12,8 +13,6 @@ from brobyg_referral.errors import RequestRefused
 from brobyg_referral.people.domain.names import SHORTEST_WORD, wanted
 from brobyg_referral.people.ports import CitizenStore, FoundCitizen, NameIndex
 
-#: What the reading is recorded as.
-PURPOSE = "search"
 #: Words beyond these are passed over: nobody is told apart by more.
 MOST_PARTS = 8
 
@@ -59,8 +58,5 @@ class CitizenSearch:
         departments = await own_departments(self._reference, tx, caller)
         found = await self._index.find(tx, parts, departments, asked.limit + 1)
         told = found[: asked.limit]
-        for one in told:
-            await self._citizens.record_access(
-                tx, one.citizen_id, PURPOSE, caller.subject, caller.organisation
-            )
+        await access_log.record(tx, caller, [one.citizen_id for one in told], access_log.SEARCH)
         return FoundCitizens(told, more=len(found) > len(told))

@@ -100,11 +100,11 @@ class Erasing:
         reference = await self._reference.get(tx)
         return reaches(caller, "erase-citizen", referrals, reference)
 
-    async def may_export(self, tx: Transaction, caller: Caller, citizen_id: str) -> bool:
-        """Whether the caller may have all that is held of the citizen."""
+    async def may(self, tx: Transaction, caller: Caller, act: str, citizen_id: str) -> bool:
+        """Whether the caller may do this with the citizen's data, by the table of access."""
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         reference = await self._reference.get(tx)
-        return reaches(caller, "export-citizen", referrals, reference)
+        return reaches(caller, act, referrals, reference)
 
     async def acknowledged(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Services have deleted what they had. Raises UndecodableEvent."""

@@ -9,8 +9,9 @@ from brobyg_contracts import pathways
 from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
+from brobyg_kit import access_log
 from brobyg_kit.attention import actor_of
-from brobyg_kit.auth import Caller
+from brobyg_kit.auth import Caller, may
 from brobyg_kit.database import Transaction
 from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.ids import new_id
@@ -28,6 +29,7 @@ from brobyg_referral.cases.use_cases.access import (
     reaches,
     visible,
 )
+from brobyg_referral.cases.use_cases.attention import tell_of_emergency
 from brobyg_referral.cases.use_cases.consents import (
     Consents,
     actor,
@@ -211,9 +213,17 @@ class Referrals:
         return visible(caller, await self._referrals.get(tx, referral_id), reference)
 
     async def contact(
-        self, tx: Transaction, caller: Caller, citizen_id: str, purpose: str, use: Use
+        self,
+        tx: Transaction,
+        caller: Caller,
+        citizen_id: str,
+        purpose: str,
+        use: Use,
+        emergency: str | None = None,
     ) -> ToldContact:
         """How to reach the citizen, recorded with `purpose` and who asked.
+
+        In an `emergency` also for whom it is not theirs to see; the citizen's departments are told.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
         CitizenErased, and to who may but reach them ContactRestricted, and ContactNotConsented
@@ -223,6 +233,9 @@ class Referrals:
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         whole = reaches(caller, "open-citizen-identity", referrals, reference)
+        if whole or not may(caller, "open-citizen-identity-in-emergency"):
+            emergency = None
+        whole = whole or emergency is not None
         if not (whole or reaches(caller, "reach-citizen", referrals, reference)):
             raise NoSuchCitizen
         contact = await self._citizens.contact(tx, citizen_id)
@@ -236,9 +249,9 @@ class Referrals:
                 raise ContactNotConsented
             if use == "meet":
                 contact = msgspec.structs.replace(contact, email=None, phone=None)
-        await self._citizens.record_access(
-            tx, citizen_id, purpose, caller.subject, caller.organisation
-        )
+        await access_log.record(tx, caller, [citizen_id], purpose, emergency)
+        if emergency is not None:
+            await tell_of_emergency(tx, caller, referrals, emergency, reference)
         tx.after_commit(self._metrics.contact_reads.inc)
         record = await self._citizens.record(tx, citizen_id)
         wish = record.meeting if record and not contact.is_protected else "at_location"

@@ -16,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     literal,
     null,
     select,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from brobyg_referral.errors import NoSuchCitizen
-from brobyg_referral.people.adapters.tables import access_log, citizen, name_token
+from brobyg_referral.people.adapters.tables import citizen, name_token
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.domain.hashing import Hasher
 from brobyg_referral.people.domain.names import RULES, terms_of
@@ -154,20 +153,6 @@ class PostgresCitizens:
         values = nothing | {"erased_at": tx.now}
         await tx.connection.execute(
             update(citizen).where(citizen.c.citizen_id == citizen_id).values(values)
-        )
-
-    async def record_access(
-        self, tx: Transaction, citizen_id: str, purpose: str, subject: str, organisation: str | None
-    ) -> None:
-        """As the port says."""
-        await tx.connection.execute(
-            insert(access_log).values(
-                citizen_id=citizen_id,
-                purpose=purpose,
-                subject=subject,
-                organisation=organisation,
-                accessed_at=tx.now,
-            )
         )
 
     async def _forget_tokens(self, tx: Transaction, citizen_id: str) -> None:

@@ -1,9 +1,9 @@
-"""What is held of a citizen: who they are, what helpers must know, who was told of it."""
+"""What is held of a citizen: who they are, and what helpers must know."""
 
 from brobyg_kit.database import Transaction
 from brobyg_kit.export import Held, Rows, held, plain
 
-from brobyg_referral.people.adapters.tables import access_log, citizen
+from brobyg_referral.people.adapters.tables import citizen
 from brobyg_referral.people.domain.contact import Contact
 from brobyg_referral.people.ports import CitizenStore
 
@@ -31,11 +31,6 @@ def holdings(citizens: CitizenStore) -> tuple[Held, ...]:
     return (
         Held("Who you are and how you are reached", ("citizen",), _IDENTITY, identity),
         held("What helpers must know", citizen, lambda who: citizen.c.citizen_id == who),
-        held(
-            "Who was told how you are reached",
-            access_log,
-            lambda who: access_log.c.citizen_id == who,
-        ),
     )
 
 

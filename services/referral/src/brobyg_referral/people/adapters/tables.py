@@ -3,15 +3,12 @@
 from brobyg_kit.person_keys import person_key_table
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
-    Identity,
     Index,
     LargeBinary,
     Table,
-    Text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -65,18 +62,4 @@ name_token = Table(
         " written, as they sound and by their first letters, of the phone's last digits and of the"
         " date of birth. Deleted when the citizen is erased."
     ),
-)
-
-access_log = Table(
-    "access_log",
-    metadata,
-    Column("access_id", BigInteger, Identity(always=True), primary_key=True),
-    Column("citizen_id", Id, ForeignKey(citizen.c.citizen_id), nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("organisation", Text),
-    Column("accessed_at", Instant, nullable=False),
-    Index("access_log_citizen", "citizen_id", "accessed_at"),
-    Index("access_log_kept", "accessed_at"),
-    comment="Who was told how to reach whom, when and what for.",
 )

@@ -1,0 +1,23 @@
+"""The access log moves to the one that is sealed."""
+
+from alembic import op
+
+revision = "matching_access_log"
+down_revision = "matching_kept"
+branch_labels = None
+depends_on = "delivery_0005"
+
+
+def upgrade() -> None:
+    """Take over what was recorded, in its order; in which role it was read was not recorded."""
+    op.execute(
+        "insert into access_entry (person_id, read_at, reader, roles, organisation, purpose)"
+        " select helper_id, read_at, reader, '{}', null,"
+        " case when starts_with(purpose, 'notify_') then 'message' else purpose end"
+        " from access_log order by id"
+    )
+    op.drop_table("access_log")
+    op.create_table_comment(
+        "helper_contact",
+        "How a helper is reached, sealed. Every reading of it is an entry of the access log.",
+    )
