@@ -57,6 +57,9 @@ async def matching() -> AsyncIterator[Matching]:
     async def give(token: str, request: Request) -> Response:
         known.given.append(await request.json())
         status, body = known.reply
+        if status == 200:  # as matching tells it from then on
+            reason = "helper_withdrew" if body.get("state") == "withdrawn" else None
+            known.offer |= {"state": body.get("state"), "reason": reason}
         return JSONResponse(body, status)
 
     server = uvicorn.Server(

@@ -1,10 +1,11 @@
-"""Puts the portal together: one page, no database, no events."""
+"""Puts the portal together: pages, no database, no events."""
 
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_portal.adapters.http import HttpOffers
-from brobyg_portal.entrypoints import web
+from brobyg_portal.adapters.pages import Help, Pages
+from brobyg_portal.entrypoints import parts, statement, static, web
 from brobyg_portal.settings import PortalSettings
 
 
@@ -14,8 +15,22 @@ def build(resources: Resources) -> Parts:
     if not isinstance(settings, PortalSettings):
         raise TypeError("the portal needs PortalSettings")
     matching = resources.internal(settings.matching_url)
-    routes = web.router(HttpOffers(matching), settings.default_language)
-    return Parts(public_routers=[routes], closers=[matching.aclose])
+    pages = Pages(
+        settings.default_language,
+        Help(settings.portal_help_phone, settings.portal_help_mail),
+        trial=settings.portal_parts,
+    )
+    routers = [
+        web.router(HttpOffers(matching), pages),
+        statement.router(pages),
+        static.router(),
+        *([parts.router(pages, resources.clock)] if settings.portal_parts else []),
+    ]
+    return Parts(
+        public_routers=routers,
+        renderers={"/": pages.problem},
+        closers=[matching.aclose],
+    )
 
 
 SERVICE = Service(
