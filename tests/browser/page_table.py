@@ -34,8 +34,9 @@ class Page:
     act: Act | None = None
     #: Whether it is compared with its picture. One page of each look is enough.
     picture: bool = False
-    #: Whether it is walked through by keyboard. Not where another state of it has the same stops.
-    walk: bool = True
+    #: Whether it is walked through by keyboard and turned right to left. Not where another state
+    #: of it is made of the same parts.
+    fully: bool = True
 
 
 def _press(button: str) -> Act:
@@ -64,15 +65,15 @@ _ANSWER = "/answer/{token}"
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
     Page("offer-of-another-pathway", _ANSWER, "/answer/other"),
-    Page("choose", _ANSWER, "/answer/open", 422, _answer_neither, picture=True),
-    Page("accepted", _ANSWER, "/answer/accepted", picture=True),
-    Page("declined", _ANSWER, "/answer/declined"),
-    Page("released", _ANSWER, "/answer/helper_withdrew"),
-    Page("restricted", _ANSWER, "/answer/helper_restricted", 410),
+    Page("choose", _ANSWER, "/answer/open", 422, _answer_neither),
+    Page("accepted", _ANSWER, "/answer/accepted"),
+    Page("declined", _ANSWER, "/answer/declined", fully=False),
+    Page("released", _ANSWER, "/answer/helper_withdrew", fully=False),
+    Page("restricted", _ANSWER, "/answer/helper_restricted", 410, fully=False),
     Page("expired", _ANSWER, "/answer/expired", 410),
-    Page("withdrawn", _ANSWER, "/answer/withdrawn", 410),
+    Page("withdrawn", _ANSWER, "/answer/withdrawn", 410, fully=False),
     *(
-        Page(reply, _ANSWER, f"/answer/open-{reply}", 409, _press("accept"))
+        Page(reply, _ANSWER, f"/answer/open-{reply}", 409, _press("accept"), fully=False)
         for reply in ("taken", "answered", "begun", "ended", "prevented")
     ),
     Page("unknown", _ANSWER, "/answer/unknown", 404),
@@ -81,9 +82,9 @@ PAGES = (
     Page("statement", "/was", "/was", picture=True),
     Page("nowhere", "", "/nowhere", 404),
     Page("parts", "/parts", "/parts", picture=True),
-    Page("parts-empty", "/parts", "/parts?q=nowhere&sort=-place", walk=False),
-    Page("parts-done", "/parts", "/parts?done=saved&page=3", picture=True, walk=False),
-    Page("parts-errors", "/parts", "/parts", 422, _save_nothing, picture=True),
+    Page("parts-empty", "/parts", "/parts?q=nowhere&sort=-place", fully=False),
+    Page("parts-done", "/parts", "/parts?done=saved&page=3", picture=True, fully=False),
+    Page("parts-errors", "/parts", "/parts", 422, _save_nothing, picture=True, fully=False),
     Page("parts-dialog", "/parts", "/parts", act=_open_dialog),
     Page("parts-discard", "/parts/discard", "/parts/discard"),
 )

@@ -122,8 +122,9 @@ class Reader:
 async def reader(browser: Browser, shown: Running) -> AsyncIterator[Reader]:
     """One reader for all pages: what a page needs is fetched once, as for anybody."""
     context = await browser.new_context(locale="da-DK", reduced_motion="reduce")
-    tab = await context.new_page()
-    reader = Reader(shown, context, tab, await context.new_page())
+    blank, tab = await context.new_page(), await context.new_page()
+    await tab.bring_to_front()  # the clocks of a tab behind another run slowly
+    reader = Reader(shown, context, tab, blank)
     tab.on("console", lambda said: reader.hear(said.text) if said.type == "error" else None)
     tab.on("pageerror", lambda error: reader.hear(str(error)))
     yield reader
@@ -145,14 +146,15 @@ async def test_every_page(reader: Reader, page: Page) -> None:
         assert await reader.violations() == []
         await _compare(reader, page, f"{width}-{scheme}")
         if language == "da":
-            if page.walk:
+            if page.fully:
                 await _walk(reader)
             assert [await reader.resize(width) for width in WIDTHS] == [0, 0, 0]
     await tab.evaluate("document.documentElement.style.fontSize = '125%'")  # twice 62.5: 1.4.4
     assert [await reader.resize(width) for width in (640, 1280)] == [0, 0]
-    await reader.open(page, "ar")
-    assert await tab.locator("html").get_attribute("dir") == "rtl"
-    assert [await reader.resize(width) for width in WIDTHS] == [0, 0, 0]
+    if page.fully:
+        await reader.open(page, "ar")
+        assert await tab.locator("html").get_attribute("dir") == "rtl"
+        assert [await reader.resize(width) for width in WIDTHS] == [0, 0, 0]
     refused = f"responded with a status of {page.status}"
     assert [text for text in reader.complaints if refused not in text] == []
 
