@@ -15,7 +15,7 @@ from brobyg_contracts import CitizenRecorded, ConsentGiven, NeedOpened
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id, new_id
-from brobyg_kit.testing import Running, bearer, served
+from brobyg_kit.testing import Running, bearer, eventually, served
 from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_portal.bootstrap import SERVICE as PORTAL
@@ -201,11 +201,9 @@ async def asked(
         await give_reference(matching.runtime.database)
         for address in ("ellen@example.org", "ida@example.org"):
             body = HELPER | {"email": address, "name": f"{address.partition('@')[0]} Test"}
-            made = (
-                await matching.client.post("/volunteers", json=body, headers=COORDINATOR)
-            ).json()
+            helper_id = await _registered(matching, body)
             await matching.client.post(
-                f"/volunteers/{made['helper_id']}/activate", json=READY, headers=COORDINATOR
+                f"/volunteers/{helper_id}/activate", json=READY, headers=COORDINATOR
             )
         await _tell(matching, clock)
         need = (await matching.client.get(f"/needs/{NEED}", headers=COORDINATOR)).json()
@@ -216,6 +214,19 @@ async def asked(
             )
             links.append(f"{portal.url}/answer/{link.json()['token']}")
         yield OpenOffers(matching, portal, clock, links)
+
+
+async def _registered(matching: Running, body: dict[str, object]) -> str:
+    """Register a helper, as soon as matching has seen the reference data, and return the id."""
+    made: dict[str, str] = {}
+
+    async def answered() -> bool:
+        answer = await matching.client.post("/volunteers", json=body, headers=COORDINATOR)
+        made.update(answer.json())
+        return answer.is_success
+
+    await eventually(answered, "matching knows the helper's department")
+    return made["helper_id"]
 
 
 async def _tell(matching: Running, clock: ManualClock) -> None:
