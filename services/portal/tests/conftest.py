@@ -64,6 +64,9 @@ class _Asked:
         async def give(token: str, request: Request) -> Response:
             self.known.given.append(await request.json())
             status, body = self.known.reply
+            if status == 200:  # as matching tells it from then on
+                reason = "helper_withdrew" if body.get("state") == "withdrawn" else None
+                self.known.offer |= {"state": body.get("state"), "reason": reason}
             return JSONResponse(body, status)
 
         return app

@@ -12,16 +12,16 @@ from brobyg_portal.adapters.forms import KEPT_FORM, KeptForms, Spent
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpOffers, HttpServices, Minter
 from brobyg_portal.adapters.mapping import mapping
+from brobyg_portal.adapters.pages import Help, Pages
 from brobyg_portal.adapters.provider import Client, OidcProvider
 from brobyg_portal.adapters.retention import retention
 from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.adapters.tables import metadata
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.session import Lifetime
-from brobyg_portal.entrypoints import start, web
+from brobyg_portal.entrypoints import parts, start, statement, static, web
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
-from brobyg_portal.entrypoints.rendering import Renderer
 from brobyg_portal.entrypoints.sign_in import SignInRoutes
 from brobyg_portal.settings import PortalSettings
 from brobyg_portal.use_cases.signing_in import SigningIn
@@ -46,8 +46,12 @@ def build(resources: Resources) -> Parts:
     sessions, kept = Sessions(database, clock, lifetime), KeptForms(database, clock)
     spent, cookies = Spent(database, clock), Cookies(home.startswith("https:"))
     services = HttpServices(Minter(settings.portal_signing_key, WallClock()), clients)
-    render = Renderer(settings.default_language)
-    guard = Guard(sessions, kept, spent, cookies, render, services, home)
+    pages = Pages(
+        settings.default_language,
+        Help(settings.portal_help_phone, settings.portal_help_mail),
+        trial=settings.portal_parts,
+    )
+    guard = Guard(sessions, kept, spent, cookies, pages, services, home)
     provider, signing_in = _provider(settings, home), None
     if provider is not None:
         is_administrator = Administrators(database, clock).has
@@ -58,13 +62,15 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[export_router(database, "portal", HOLDINGS, acts=_EXPORT_ACTS)],
         public_routers=[
-            web.router(
-                HttpOffers(clients["matching"]), settings.default_language, secure=cookies.secure
-            ),
+            web.router(HttpOffers(clients["matching"]), pages, secure=cookies.secure),
             signs.router(),
             signs.told_router(),
             start.router(guard, sessions),
+            statement.router(pages),
+            static.router(),
+            *([parts.router(pages, clock)] if settings.portal_parts else []),
         ],
+        renderers={"/": pages.problem},
         timers={KEPT_FORM: kept.delete_over},
         retention=retention(clock),
         closers=[

@@ -63,6 +63,23 @@ class PortalSettings(KitSettings):
         description="Sign-ins that one address may try in a minute. Behind a proxy give"
         " FORWARDED_ALLOW_IPS the proxy's address, or all are one.",
     )
+    portal_help_phone: str = Field(
+        "",
+        pattern=r"^(\+?[0-9 ]{8,20})?$",
+        description="The phone number at the foot of every page, such as '+45 87 00 00 00', for"
+        " whoever needs help. Empty for none: then pages name the coordinator.",
+    )
+    portal_help_mail: str = Field(
+        "",
+        pattern=r"^([^@\s]+@[^@\s]+)?$",
+        max_length=254,
+        description="The mail address at the foot of every page. Empty for none.",
+    )
+    portal_parts: bool = Field(
+        False,
+        description="Also serve /parts, which shows every part that pages are made of, and pages"
+        " from right to left (?language=ar). For development and tests.",
+    )
 
     @field_validator("default_language")
     @classmethod

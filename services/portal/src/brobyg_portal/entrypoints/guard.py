@@ -20,13 +20,13 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
 from brobyg_portal.adapters.forms import KEPT, KeptForms, Spent
+from brobyg_portal.adapters.pages import Pages
 from brobyg_portal.adapters.sessions import Seen, Sessions
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.requests import SAFE, form_token, is_foreign, nonce_of
 from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.sign_in import own_path
 from brobyg_portal.entrypoints.cookies import Cookies
-from brobyg_portal.entrypoints.rendering import Renderer
 from brobyg_portal.errors import NotAllowed, ServiceUnavailable, SignInNeeded
 from brobyg_portal.ports import Services
 
@@ -65,7 +65,7 @@ class Guard:
         kept: KeptForms,
         spent: Spent,
         cookies: Cookies,
-        render: Renderer,
+        pages: Pages,
         services: Services,
         home: str,
     ) -> None:
@@ -73,7 +73,7 @@ class Guard:
         #: What the pages behind it ask, for whoever is signed in.
         self.services = services
         self._sessions, self._kept, self._spent = sessions, kept, spent
-        self._cookies, self._render, self._home = cookies, render, home
+        self._cookies, self._pages, self._home = cookies, pages, home
 
     @property
     def route_class(self) -> type[APIRoute]:
@@ -99,10 +99,22 @@ class Guard:
         headers: Mapping[str, str] = MappingProxyType({}),
         **facts: object,
     ) -> Response:
-        """A page (see `Renderer`) that knows who is signed in, and whose forms can be sent."""
+        """A page that knows who is signed in, and whose forms can be sent."""
         session: Session | None = request.state.session
-        known = {"session": session, "form": token_maker(session), **facts}
-        return self._render(request, page, status, headers, known)
+        return self._render(request, page, status, headers, form=token_maker(session), **facts)
+
+    def _render(
+        self,
+        request: Request,
+        page: PageName,
+        status: int = 200,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        **facts: object,
+    ) -> Response:
+        template = f"default/{page}.html"
+        return self._pages.render(
+            request, template, status, language=None, headers=headers, **facts
+        )
 
     async def _answer(self, request: Request, handler: Handler) -> Response:
         request.state.session, request.state.typed, request.state.form_key = None, {}, ""

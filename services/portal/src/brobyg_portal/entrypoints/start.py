@@ -3,6 +3,9 @@
 These routes need no token: whoever they are for has a session, and the guard asks for it.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import Annotated
 from uuid import UUID
 
@@ -10,11 +13,16 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from brobyg_portal.adapters.sessions import Sessions
+from brobyg_portal.domain.listing import Column, listing
 from brobyg_portal.domain.session import Session
 from brobyg_portal.entrypoints.guard import Guard, administrator, redirect, signed_in
 
-#: How many sessions are shown.
+#: How many sessions are shown, the last seen first.
 _SHOWN = 200
+_COLUMNS = [
+    Column(name, sortable=False)
+    for name in ("subject", "roles", "organisation", "department", "began_at", "seen_at")
+]
 Language = Annotated[str | None, Query()]
 Whoever = Annotated[Session, Depends(signed_in)]
 Administrator = Annotated[Session, Depends(administrator)]
@@ -36,9 +44,10 @@ def router(guard: Guard, sessions: Sessions) -> APIRouter:
         request: Request,
         session: Administrator,
         ended: Annotated[int | None, Query(ge=0)] = None,
+        page_number: Annotated[str, Query(alias="page", max_length=10)] = "",
         language: Language = None,
     ) -> Response:
-        del session, language
+        del session, language, page_number  # the page reads both from the address
         typed = request.state.typed.get("subject", "")
         return await page(request, typed, ended=ended)
 
@@ -52,16 +61,21 @@ def router(guard: Guard, sessions: Sessions) -> APIRouter:
         try:
             whose = str(UUID(subject.strip()))
         except ValueError:
-            return await page(request, subject, wrong=True)
+            return await page(request, subject, errors={"subject": "not_an_id"})
         return redirect(f"/sessions?ended={await sessions.end_all_of(whose)}")
 
     async def page(
-        request: Request, typed: str, *, ended: int | None = None, wrong: bool = False
+        request: Request,
+        typed: str,
+        *,
+        ended: int | None = None,
+        errors: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
-        there = await sessions.open_ones(_SHOWN)
-        status = 422 if wrong else 200
+        rows = [asdict(one) for one in await sessions.open_ones(_SHOWN)]
+        shown = listing(_COLUMNS, rows, "", request.query_params.get("page", ""))
+        status = 422 if errors else 200
         return guard.page(
-            request, "sessions", status, sessions=there, typed=typed, ended=ended, wrong=wrong
+            request, "sessions", status, listing=shown, typed=typed, ended=ended, errors=errors
         )
 
     return routes
