@@ -32,6 +32,8 @@ class Page:
     status: int = 200
     #: What a reader does on it until it is in that state; None for nothing.
     act: Act | None = None
+    #: Whether it is opened by who is signed in: an administrator of staff.
+    signed_in: bool = False
     #: Whether it is compared with its picture. One page of each look is enough.
     picture: bool = False
     #: Whether it is walked through by keyboard and turned right to left. Not where another state
@@ -61,6 +63,16 @@ async def _open_dialog(tab: Tab) -> None:
     await tab.locator("dialog[open]").wait_for()
 
 
+async def _end_nobodys(tab: Tab) -> None:
+    await tab.locator("#subject").fill("nobody")
+    await tab.locator("form[action='/sessions'] button[type=submit]").click()
+    await tab.locator("#errors").wait_for()
+
+
+async def _sign_out(tab: Tab) -> None:
+    await tab.locator("form[action='/sign-out'] button").first.click()
+
+
 _ANSWER = "/answer/{token}"
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
@@ -79,6 +91,16 @@ PAGES = (
     Page("unknown", _ANSWER, "/answer/unknown", 404),
     Page("unavailable", _ANSWER, "/answer/unavailable", 503, picture=True),
     Page("unsure", _ANSWER, "/answer/open-lost", 503, _press("accept")),
+    Page("sign-in", "/sign-in", "/sign-in?next=/sessions", picture=True),
+    Page("sign-in-of-staff", "/sign-in/staff", "/sign-in/staff", 404, fully=False),
+    Page("sign-in-failed", "/sign-in/back", "/sign-in/back?state=other", 400),
+    Page("signed-out-there", "/sign-out/back", "/sign-out/back"),
+    Page("start", "/", "/", picture=True, signed_in=True),
+    Page("sessions", "/sessions", "/sessions?ended=1", picture=True, signed_in=True),
+    Page(
+        "sessions-errors", "/sessions", "/sessions", 422, _end_nobodys, signed_in=True, fully=False
+    ),
+    Page("signed-out", "/", "/", 200, _sign_out, signed_in=True),
     Page("statement", "/was", "/was", picture=True),
     Page("nowhere", "", "/nowhere", 404),
     Page("parts", "/parts", "/parts", picture=True),

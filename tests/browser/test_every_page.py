@@ -4,14 +4,24 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
+from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import Running
+from brobyg_portal.adapters.sessions import Administrators, Sessions
+from brobyg_portal.domain.session import Lifetime, Person
+from brobyg_portal.entrypoints.cookies import Cookies
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from playwright.async_api import Browser, BrowserContext, Response, ViewportSize
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Response,
+    ViewportSize,
+)
 from playwright.async_api import Page as Tab
 
 from . import pictures
@@ -60,6 +70,16 @@ _REACHED = """
 """
 
 
+async def signed_in(portal: Running) -> tuple[str, str]:
+    """Name and value of the cookie of a new session of an administrator."""
+    database, clock = portal.runtime.database, portal.runtime.clock
+    assert database is not None
+    sessions = Sessions(database, clock, Lifetime(timedelta(minutes=30), timedelta(hours=10)))
+    who = Person("staff", derived_id("staff"), frozenset({"coordinator"}), "brobyg", "randers")
+    await Administrators(database, clock).add(who.subject)
+    return Cookies(secure=False).name("session"), await sessions.begin(who)
+
+
 @dataclass
 class Reader:
     """A browser in front of the portal, with what it complained of."""
@@ -94,6 +114,11 @@ class Reader:
 
     async def open(self, page: Page, language: str) -> Response:
         """Bring the tab to the page in that language; what answered is returned."""
+        await self.context.clear_cookies()
+        if page.signed_in:
+            name, value = await signed_in(self.portal)
+            url = self.portal.url
+            await self.context.add_cookies([{"name": name, "value": value, "url": url}])
         separator = "&" if "?" in page.path else "?"
         answers: list[Response] = []
 
