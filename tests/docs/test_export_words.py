@@ -42,5 +42,11 @@ def test_every_field_is_said_in_danish() -> None:
     assert sorted(fields - said.keys()) == []
 
 
+def test_no_helper_is_told_which_referral_of_a_citizen_it_was() -> None:
+    told = [one for held in ALL.values() for one in held.sections.get("volunteers", ())]
+    assert len(told) > 10
+    assert [one.heading for one in told if "referral_id" in one.fields] == []
+
+
 def test_control_a_word_without_danish_is_found() -> None:
     assert catalogue(EXPORT_TEXTS, "da").gettext(label("diary_page")) == "Diary page"
