@@ -46,7 +46,7 @@ def _day(value: object) -> object:
         isinstance(value, str) and _DAY.fullmatch(value)
     ):
         return value
-    raise ValueError("expected a date such as 2026-11-30")
+    raise ValueError("expected a date such as 1960-01-31")
 
 
 def _language(code: str) -> str:
