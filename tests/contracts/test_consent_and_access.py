@@ -176,6 +176,10 @@ def acts_in(module: Path) -> Iterator[str]:
             for keyword in node.keywords:
                 if keyword.arg == "act" and isinstance(keyword.value, ast.Constant):
                     yield str(keyword.value.value)
+                if keyword.arg == "acts":  # by people: a literal, or one act for all of them
+                    value = keyword.value
+                    acts = value.values if isinstance(value, ast.Dict) else value.args[1:]
+                    yield from (str(one.value) for one in acts)
 
 
 def test_every_act_of_the_code_is_in_the_table_and_the_other_way_round() -> None:

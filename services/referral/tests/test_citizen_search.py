@@ -101,6 +101,9 @@ async def test_only_a_department_that_has_referred_the_citizen_and_head_office_f
     made = (await service.referred())["citizen_id"]
     assert await found(service, ELSEWHERE, name="einer") == []
     assert await found(service, HEAD_OFFICE, name="einer") == [made]
+    for anywhere in (None, "aarhus"):  # who asks to be erased is to be found
+        officer = bearer("data_protection", department=anywhere)
+        assert await found(service, officer, name="einer") == [made]
     for headers in (REFERRER, bearer("service"), bearer("analyst")):
         answer = await service.running.client.post(
             "/citizens/search", json={"name": "einer"}, headers=headers

@@ -90,6 +90,16 @@ async def own_departments(
     return (await source.get(tx)).department_ids(caller.department)
 
 
+async def departments_for(
+    source: ReferenceSource, tx: Transaction, caller: Caller, name: str
+) -> Sequence[str] | None:
+    """All ids that those with whom the caller may do this may be stored by; None for all."""
+    who = act(name).who
+    if any(who.get(role) == "all" for role in caller.roles):
+        return None
+    return await own_departments(source, tx, caller)
+
+
 def visible(caller: Caller, referral: Referral | None, reference: Reference) -> Referral:
     """The referral, as one of the department that has it now.
 

@@ -8,7 +8,7 @@ from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 
 from brobyg_referral.cases.ports import ReferenceSource
-from brobyg_referral.cases.use_cases.access import own_departments
+from brobyg_referral.cases.use_cases.access import departments_for
 from brobyg_referral.errors import RequestRefused
 from brobyg_referral.people.domain.names import SHORTEST_ALONE, SHORTEST_WORD, wanted
 from brobyg_referral.people.ports import CitizenStore, FoundCitizen, NameIndex
@@ -47,7 +47,7 @@ class CitizenSearch:
     async def find(self, tx: Transaction, caller: Caller, asked: Asked) -> FoundCitizens:
         """Citizens that the caller's department has referred; each is recorded as looked up.
 
-        A coordinator of head office finds those of all. Raises RequestRefused when there is nothing
+        A coordinator of head office and the data protection officer find those of all. Raises RequestRefused when there is nothing
         to look for.
         """
         parts = wanted(asked.name, asked.phone, asked.born)[-MOST_PARTS:]
@@ -57,7 +57,7 @@ class CitizenSearch:
                 f"expected the first {SHORTEST_ALONE} letters of a name, a whole name of"
                 f" {SHORTEST_WORD} at least, a phone or a date of birth",
             )
-        departments = await own_departments(self._reference, tx, caller)
+        departments = await departments_for(self._reference, tx, caller, "search-citizens")
         found = await self._index.find(tx, parts, departments, asked.limit + 1)
         told = found[: asked.limit]
         await access_log.record(tx, caller, [one.citizen_id for one in told], access_log.SEARCH)
