@@ -85,7 +85,7 @@ def test_people_read_it_in_their_language(answers: Answers) -> None:
     assert danish.exit_code == english.exit_code == 0
     for line in (
         "Henvisninger (referral)",
-        "  - Forløb: escort",
+        "  - Forløb: ledsagelse",
         "    Oprettet: 2026-11-30 09:00",
         "    Venter på en ledig plads: ja",
     ):
@@ -129,7 +129,8 @@ def test_a_service_that_is_down_is_told(answers: Answers, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("kind", "owner", "other"), [("citizen", "referral", "helper"), ("helper", "matching", "citizen")]
+    ("kind", "owner", "other"),
+    [("citizen", "referral", "helper"), ("helper", "matching", "citizen")],
 )
 def test_who_is_not_of_this_kind_is_told_nothing_and_no_other_service_is_asked(
     answers: Answers, kind: str, owner: str, other: str

@@ -210,7 +210,10 @@ async def test_from_the_moment_of_the_erasure_no_link_shows_what_was_offered(
 ) -> None:
     one, _, accepted = await matched(matching)
     ((match,),) = await rows(matching, "select match_id::text from seat")
-    paths = [f"/offers/{accepted}/answer-link", f"/needs/{an_id('need')}/matches/{match}/answer-link"]
+    paths = [
+        f"/offers/{accepted}/answer-link",
+        f"/needs/{an_id('need')}/matches/{match}/answer-link",
+    ]
     told = [(await matching.client.get(path, headers=NOTIFICATION)).json() for path in paths]
     assert (await erase(matching, one)).status_code == 202
     for _ in range(2):  # before what they had agreed to has ended, and after

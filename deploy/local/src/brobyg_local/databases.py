@@ -9,7 +9,7 @@ _TIMEOUT = 5.0
 #: A restore makes the table anew, whether or not it makes the database anew.
 _IDENTITY = """
     select format('%s %s %s', oid, has_database_privilege('public', oid, 'connect'),
-        to_regclass('public.alembic_version')::oid)
+        to_regclass('public.alembic_version')::oid), to_regclass('public.alembic_version')
     from pg_database where datname = current_database()
 """
 _HEADS = "select version_num::text from alembic_version order by 1"
@@ -30,11 +30,9 @@ async def _identities(server: str) -> dict[str, str]:
     async def identity(service: str) -> str:
         connection = await asyncpg.connect(f"{server.rstrip('/')}/brobyg_{service}")
         try:
-            found = str(await connection.fetchval(_IDENTITY))
-            heads = await connection.fetch(_HEADS)
-            return " ".join([found, *(row[0] for row in heads)])
-        except asyncpg.UndefinedTableError:
-            return found
+            found = await connection.fetchrow(_IDENTITY)
+            heads = await connection.fetch(_HEADS) if found[1] else ()
+            return " ".join([found[0], *(row[0] for row in heads)])
         finally:
             connection.terminate()
 

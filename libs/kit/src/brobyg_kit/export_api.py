@@ -49,8 +49,8 @@ def export_router(
 ) -> APIRouter:
     """GET /{people}/{id}/export for each of the holdings' kinds of people.
 
-    For who may do the act of each kind. `check` is asked first, with what the person is and their id;
-    `route_class` answers its errors.
+    For who may do the act of each kind. `check` is asked first, with what the person is and their
+    id; `route_class` answers its errors.
     """
     router = APIRouter(tags=["export"], route_class=route_class)
     for people in holdings.sections:

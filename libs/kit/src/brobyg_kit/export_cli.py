@@ -3,10 +3,9 @@
 import asyncio
 import json
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from gettext import NullTranslations
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from brobyg_kit.catalogues import catalogue, written_in
 from brobyg_kit.cli import fail, load_service, service_entry_points
 from brobyg_kit.clock import WallClock
 from brobyg_kit.domain import domain
+from brobyg_kit.export_words import Words
 from brobyg_kit.problems import GONE, ReceivedProblem
 from brobyg_kit.service import Service
 from brobyg_kit.settings import KitSettings
@@ -29,7 +29,6 @@ INCOMPLETE = 3
 _TIMEOUT_SECONDS = 60.0
 #: Whose a token is that the command issues for itself, and how long it is valid.
 _SUBJECT, _LIFETIME = "command:export", timedelta(minutes=10)
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?([+-]\d\d:\d\d|Z)")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -85,7 +84,7 @@ def _command(kind: str, people: str) -> Callable[..., None]:
         if as_json:
             typer.echo(json.dumps(asdict(found), default=msgspec.to_builtins, indent=2))
         else:
-            for line in lines(found, texts):
+            for line in lines(found, language):
                 typer.echo(line)
         if not found.complete:
             typer.secho(_why_incomplete(found, texts), err=True, fg="red")
@@ -182,11 +181,12 @@ async def _ask(client: httpx2.AsyncClient, name: str, url: str, found: Export) -
     return True
 
 
-def lines(found: Export, texts: NullTranslations) -> list[str]:
-    """The export as people read it."""
-    say = texts.gettext
+def lines(found: Export, language: str) -> list[str]:
+    """The export as people read it: who they are first, as the owner was asked first."""
+    texts = catalogue(domain().EXPORT_TEXTS, language)
+    say, words = texts.gettext, Words(texts, language)
     title = say("All that is held of you").rstrip()
-    shown = [f"{title} ({say(found.kind)} {found.person_id}, {_value(found.exported_at, say)})"]
+    shown = [f"{title} ({say(found.kind)} {found.person_id}, {words.value(found.exported_at)})"]
     if not found.complete:
         shown += ["", _why_incomplete(found, texts)]
     shown += [
@@ -197,7 +197,7 @@ def lines(found: Export, texts: NullTranslations) -> list[str]:
         for section in sections:
             shown += ["", f"{say(section.heading)} ({name})"]
             for row in section.rows:
-                shown += _row(row, say)
+                shown += words.row(row)
     return shown
 
 
@@ -205,28 +205,3 @@ def _why_incomplete(found: Export, texts: NullTranslations) -> str:
     say = texts.gettext
     missing = ", ".join(f"{name} ({why})" for name, why in sorted(found.missing.items()))
     return f"{say('This is incomplete, try again later. These did not answer:')} {missing}"
-
-
-def label(name: str) -> str:
-    """A field's name as it is read, in English: `starts_at` is "Starts at"."""
-    return name.replace("_", " ").capitalize()
-
-
-def _row(row: Mapping[str, Any], say: Callable[[str], str]) -> list[str]:
-    told = [(name, value) for name, value in row.items() if value not in (None, [], {}, "")]
-    return [
-        f"  {'-' if number == 0 else ' '} {say(label(name))}: {_value(value, say)}"
-        for number, (name, value) in enumerate(told)
-    ]
-
-
-def _value(value: Any, say: Callable[[str], str]) -> str:
-    if isinstance(value, bool):
-        return say("yes") if value else say("no")
-    if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
-        return ", ".join(_value(one, say) for one in value)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        return f"{datetime.fromisoformat(value).astimezone(domain().LOCAL_ZONE):%Y-%m-%d %H:%M}"
-    return str(value)

@@ -81,7 +81,12 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             api.router(resources.database, departments_of),
-            export_router(resources.database, "notification", HOLDINGS, acts=dict.fromkeys(HOLDINGS.sections, "collect-export")),
+            export_router(
+                resources.database,
+                "notification",
+                HOLDINGS,
+                acts=dict.fromkeys(HOLDINGS.sections, "collect-export"),
+            ),
             attention_router(
                 resources.database,
                 ATTENTION,

@@ -47,8 +47,8 @@ class CitizenSearch:
     async def find(self, tx: Transaction, caller: Caller, asked: Asked) -> FoundCitizens:
         """Citizens that the caller's department has referred; each is recorded as looked up.
 
-        A coordinator of head office and the data protection officer find those of all. Raises RequestRefused when there is nothing
-        to look for.
+        A coordinator of head office and the data protection officer find those of all. Raises
+        RequestRefused when there is nothing to look for.
         """
         parts = wanted(asked.name, asked.phone, asked.born)[-MOST_PARTS:]
         if not parts:

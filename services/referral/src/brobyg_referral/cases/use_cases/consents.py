@@ -61,7 +61,7 @@ class Consents:
     async def give(
         self, tx: Transaction, caller: Caller, referral_id: str, taken: TakenConsent
     ) -> Referral:
-        """Record consent. No effect while it stands, unless it is given in another text or form now.
+        """Record consent. No effect while it stands, unless in another text or form now.
 
         Raises NoSuchReferral, CitizenErased, CitizenRestricted, ReferralActive when it is to the
         help and the citizen has another active referral meanwhile, and RequestRefused where it lies
