@@ -7,6 +7,7 @@ import pytest
 from brobyg_contracts import EVENTS
 from brobyg_contracts.domain import EXPORT_TEXTS, PEOPLE, ROLES
 from brobyg_contracts.events import Gender, Meeting, Mobility
+from brobyg_contracts.pathways import Means
 from brobyg_contracts.words import WORDS
 from brobyg_kit.catalogues import catalogue
 from brobyg_kit.cli import load_service, service_entry_points
@@ -54,7 +55,7 @@ REFERENCE = {"calendar", "department", "organisation", "place", "pool", "postcod
 def test_every_code_that_the_schemas_know_is_said_in_danish() -> None:
     da = catalogue(EXPORT_TEXTS, "da")
     known = {one for words in WORDS.values() for found in words.values() for one in found}
-    known |= {*get_args(Mobility), *get_args(Meeting), *get_args(Gender), *ROLES}
+    known |= {*get_args(Mobility), *get_args(Meeting), *get_args(Gender), *get_args(Means), *ROLES}
     said = {one: da.pgettext("word", word(one)) for one in {*known, *EVENTS}}
     same = {"digital", "hospital", "portal", "session", "video"}  # the same word in Danish
     assert sorted(one for one, text in said.items() if text == word(one) and one not in same) == []

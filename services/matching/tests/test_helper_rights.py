@@ -365,7 +365,11 @@ async def test_whom_a_restored_backup_has_again_is_erased_again(
 @pytest.mark.parametrize("how", END)
 async def test_a_reason_is_one_of_the_known_words(matching: Running, how: str) -> None:
     one = await active(matching)
-    assert (await END[how](matching, one, "lauridsen")).status_code == 422
+    refused = await END[how](matching, one, "lauridsen")
+    assert refused.status_code == 422
+    (wrong,) = refused.json()["errors"]
+    assert wrong["detail"].startswith("expected one of: ")
+    assert "objection" in wrong["detail"] or "requested" in wrong["detail"]
 
 
 async def test_whose_key_was_lost_is_not_taken_for_erased(own: Running) -> None:

@@ -30,7 +30,7 @@ async def _identities(server: str) -> dict[str, str]:
     async def identity(service: str) -> str:
         connection = await asyncpg.connect(f"{server.rstrip('/')}/brobyg_{service}")
         try:
-            found = await connection.fetchrow(_IDENTITY)
+            [found] = await connection.fetch(_IDENTITY)
             heads = await connection.fetch(_HEADS) if found[1] else ()
             return " ".join([found[0], *(row[0] for row in heads)])
         finally:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
-from brobyg_kit.fields import Day
+from brobyg_kit.fields import Day, Phone
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -25,9 +25,7 @@ class SearchIn(Strict):
         " are looked for as whole names; beside a longer one, a phone or a date of birth as first"
         " letters too.",
     )
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ]{8,20}$")] | None = Field(
-        None, description="Its last eight digits are compared."
-    )
+    phone: Phone | None = Field(None, description="Its last eight digits are compared.")
     birth_date: Day | None = Field(None, strict=False, description="As 1960-01-31.")
     limit: int = Field(20, ge=1, le=50, description="Citizens at the most.")
 
