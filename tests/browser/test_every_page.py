@@ -77,6 +77,7 @@ async def signed_in(portal: Running) -> tuple[str, str]:
     sessions = Sessions(database, clock, Lifetime(timedelta(minutes=30), timedelta(hours=10)))
     who = Person("staff", derived_id("staff"), frozenset({"coordinator"}), "brobyg", "randers")
     await Administrators(database, clock).add(who.subject)
+    await sessions.end_all_of(who.subject)  # those of earlier pages would be on this one
     return Cookies(secure=False).name("session"), await sessions.begin(who)
 
 

@@ -143,6 +143,14 @@ async def test_without_a_valid_token_nothing_opens_but_health(header: str | None
     assert health == [200, 200, 200]
 
 
+async def test_a_body_that_is_missing_is_asked_for() -> None:
+    headers = bearer("coordinator") | {"Content-Type": "application/json"}
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": "", "detail": "expected a body: a JSON object"}]
+
+
 async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that_are_known() -> (
     None
 ):
@@ -362,6 +370,7 @@ async def test_a_missing_database_is_a_503_to_retry(number: int) -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         away = await http.get(f"/raises/{number}", headers=bearer("coordinator"))
     assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+    assert "Idempotency-Key" not in away.json()["detail"]  # reading takes none
 
 
 @pytest.mark.parametrize("number", range(len(BUGS)))

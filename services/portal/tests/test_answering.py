@@ -333,11 +333,21 @@ async def test_behind_the_link_of_a_match_a_helper_who_was_never_asked_signs_off
         ("helper_withdrew", 200, "Tak, fordi du gav besked"),
         (None, 410, "Der er ikke brug for dig denne gang"),
         ("helper_restricted", 410, "Vi gør ikke noget med det, vi ved om dig, lige nu"),
+        ("helper_erased", 410, "Det, vi vidste om dig, er slettet"),
     ):
         matching.offer = nothing | {"state": "withdrawn", "reason": reason, "withdrawable": False}
         gone = await portal.client.get(PAGE)
         assert gone.status_code == status
         assert f"<h1>{heading}</h1>" in gone.text
+
+
+async def test_who_was_erased_is_told_so_whatever_they_answer(portal, matching) -> None:
+    matching.offer |= {"state": "withdrawn", "reason": "helper_erased"}
+    answer = await portal.client.post(PAGE, data={"answer": "accept"})
+    assert answer.status_code == 410
+    assert "<h1>Det, vi vidste om dig, er slettet</h1>" in answer.text
+    assert "spørger dig gerne igen" not in answer.text
+    assert matching.given == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.clock import parse_clock
@@ -19,6 +20,7 @@ from brobyg_kit.clock import parse_clock
 from . import reference
 from .clock import at_real_speed
 from .cluster import Cluster
+from .databases import identities
 from .errors import LocalError
 from .keys import PASSWORDS, make_keys
 from .light_provider import LightProvider, issuer_at
@@ -79,6 +81,18 @@ def _logins(server: str, passwords: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _brobyg(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run one command with the system's settings. Raises `CommandFailed`. Blocks."""
+    run(
+        what := f"brobyg {' '.join(arguments)}",
+        [BROBYG, *arguments],
+        advice=f"once the cause is gone: {what}, or brobyg local up again",
+        timeout=COMMAND_TIMEOUT,
+        env={**without_settings(), **environment},
+        cwd=ROOT,
+    )
+
+
 @dataclass
 class System:
     """One state folder's system. The methods that change anything hold the folder's lock."""
@@ -128,6 +142,8 @@ class System:
             waiting = self.supervisor.load(self._programs(environment))
             if set(waiting) & set(SERVICES):
                 self._prepare(environment)
+            else:
+                self._migrate_restored(environment)
             self._start(waiting, environment, COMPONENTS[2:])
         return environment
 
@@ -164,6 +180,8 @@ class System:
             if component in {"kafka", "postgres"}:
                 self.cluster.start(kafka=component == "kafka", postgres=component == "postgres")
             else:
+                if component in KEEPERS:
+                    self._migrate_restored(environment)
                 wanted = [one for one in self._programs(environment) if one.name == component]
                 self._start(self.supervisor.load(wanted), environment, [component])
 
@@ -289,31 +307,51 @@ class System:
 
         In our own stores only where what they are made from has changed.
         """
-        stamp = self.folder.local / "prepared.json"
-        wanted = {"of": self._fingerprint(environment)}
+        fingerprint = self._fingerprint(environment)
         # Another's broker or database may have been emptied since: the stamp can't know.
-        own = not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
-        if own and read_json(stamp) == wanted:
+        if self._own_stores and read_json(self._stamp).get("of") == fingerprint:
+            self._migrate_restored(environment)
             return
         self.say("databases, topics, migrations and reference data")
-
-        def brobyg(arguments: list[str]) -> None:
-            """Run one command with the system's settings. Raises `CommandFailed`. Blocks."""
-            run(
-                what := f"brobyg {' '.join(arguments)}",
-                [BROBYG, *arguments],
-                advice=f"once the cause is gone: {what}, or brobyg local up again",
-                timeout=COMMAND_TIMEOUT,
-                env={**without_settings(), **environment},
-                cwd=ROOT,
-            )
-
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             commands = [["topics", "apply"], *([name, "migrate"] for name in KEEPERS)]
-            list(pool.map(brobyg, commands))
-        brobyg(["analyst", "add"])
-        brobyg(["reference", "apply", "--if-empty"])
-        write_atomically(stamp, json.dumps(wanted))
+            list(pool.map(lambda one: _brobyg(one, environment), commands))
+        _brobyg(["analyst", "add"], environment)
+        _brobyg(["reference", "apply", "--if-empty"], environment)
+        self._write_stamp(fingerprint, environment)
+
+    def _migrate_restored(self, environment: Mapping[str, str]) -> None:
+        """Migrate the databases that are not those that were prepared, or that are open to all.
+
+        A database that was restored may be an older one, and everybody can enter it.
+        """
+        stamp = read_json(self._stamp)
+        if not self._own_stores or not stamp:
+            return
+        found, kept = identities(environment["BROBYG_DATABASE"]), stamp.get("databases")
+        known = kept if isinstance(kept, dict) else {}
+        changed = [name for name in KEEPERS if found and found.get(name) != known.get(name)]
+        if not changed:
+            return
+        self.say(f"migrating {', '.join(changed)}: restored, made anew or changed since")
+        for name in changed:
+            _brobyg([name, "migrate"], environment)
+        if "reporting" in changed:
+            _brobyg(["analyst", "add"], environment)
+        self._write_stamp(str(stamp["of"]), environment)
+
+    @property
+    def _own_stores(self) -> bool:
+        return not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
+
+    @property
+    def _stamp(self) -> Path:
+        return self.folder.local / "prepared.json"
+
+    def _write_stamp(self, fingerprint: str, environment: Mapping[str, str]) -> None:
+        own = self._own_stores
+        made = {"databases": identities(environment["BROBYG_DATABASE"])} if own else {}
+        write_atomically(self._stamp, json.dumps({"of": fingerprint, **made}))
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
         """Changes when a migration or topic file does, and when broker or database is another."""

@@ -222,6 +222,8 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
             log.warning("request.postponed", error=error)
             # It may have been stored: a connection can be lost between the commit and its answer.
             advice = "Send it again: with the same Idempotency-Key or identifier it is kept once"
+            if request.method in ("GET", "HEAD"):
+                advice = "Send it again in a moment; /readyz says what is in the way"
             blocked = isinstance(error, HandlerBlocked)
             title = "This can't be done" if blocked else "The database can't be used"
             title += " right now"

@@ -21,6 +21,7 @@ from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
+from brobyg_kit.database_rights import trouble_with_rights
 from brobyg_kit.domain import domain
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.health import Check, Health
@@ -323,11 +324,14 @@ class Runtime:
         try:
             async with asyncio.timeout(2), self.database.connect() as connection:
                 await connection.execute(_MIGRATED)
+                assert self.service.metadata is not None  # it has a database
+                wrong = await trouble_with_rights(connection, self.service.metadata.sorted_tables)
         except DATABASE_ERRORS as error:
             if is_environment(error):
                 return Check(False, f"has no tables: run 'brobyg {self.service.name} migrate'")
             return Check(False, f"does not answer: {type(cause_of(error)).__name__}")
-        return Check(True)
+        advice = f"{wrong}: run 'brobyg {self.service.name} migrate'"
+        return Check(False, advice) if wrong else Check(True)
 
     async def _numbers(self) -> dict[str, object]:
         """What waits to be sent and to be handled, for /readyz and the metrics.

@@ -46,7 +46,7 @@ def answers_router(
 ) -> APIRouter:
     """The routes of tokens."""
     router = APIRouter(tags=["answer links"], route_class=ProblemRoute)
-    _tokens(router, queries, links, clock)
+    _tokens(router, queries, links, helpers, clock)
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
     async def show(token: Token, caller: PassesOn) -> AnswerOut:
@@ -63,6 +63,9 @@ def answers_router(
         return await shown(seat.helper_id, need, _of_seat(seat, need, scope, now))
 
     async def shown(helper_id: str | None, need: Need, facts: dict[str, object]) -> AnswerOut:
+        # What they were offered and had agreed to is ended a moment after the erasure.
+        if helper_id is not None and await helpers.is_erased(helper_id):
+            facts = _over(need, "helper_erased")
         stands = facts["state"] in ("open", "accepted")
         more = {
             "language": await helpers.language(helper_id) if helper_id is not None else None,
@@ -95,7 +98,9 @@ def answers_router(
     return router
 
 
-def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> None:
+def _tokens(
+    router: APIRouter, queries: Queries, links: Links, helpers: PostgresHelpers, clock: Clock
+) -> None:
     """The tokens that a message to the helper carries."""
 
     @router.get(
@@ -105,6 +110,8 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
         """Of an offer that is over nothing is told of where and when the two meet."""
         offer, need = await _offer(queries, str(offer_id))
         state = shown_state(offer, clock.now())
+        if await helpers.is_erased(offer.helper_id):
+            state = "withdrawn"
         stands = state in ("open", "accepted")
         return LinkOut(
             token=links.token(offer.offer_id),
@@ -161,12 +168,13 @@ def _of_offer(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str
 def _gone(need: Need, match_id: str, offers: Sequence[Offer]) -> dict[str, object]:
     """Of a match that is gone, only that it is, and why if that is the helper's own doing."""
     themselves = any(match_id in one.withdrawn for one in need.seats)
-    restricted = any(
-        one.reason == "helper_restricted" and match_of(one) == match_id for one in offers
-    )
-    reason = "helper_restricted" if restricted else None
-    over = nothing_more(need, "withdrawn", "helper_withdrew" if themselves else reason)
-    return over | {"withdrawable": False}
+    why = {one.reason for one in offers if match_of(one) == match_id}
+    rights = next((one for one in ("helper_erased", "helper_restricted") if one in why), None)
+    return _over(need, "helper_withdrew" if themselves and rights is None else rights)
+
+
+def _over(need: Need, reason: str | None) -> dict[str, object]:
+    return nothing_more(need, "withdrawn", reason) | {"withdrawable": False}
 
 
 def _of_seat(seat: Seat, need: Need, scope: Scope, now: datetime) -> dict[str, object]:

@@ -45,7 +45,7 @@ def rights_router(rights: HelperRights, scope: Scope) -> APIRouter:
     async def restrict(helper_id: UUID, body: RestrictionIn, caller: Restricts) -> RestrictionOut:
         covers, actor = scope.reaches(caller, "restrict-helper"), actor_of(caller.subject)
         found = await rights.restrict(str(helper_id), body.reason, actor, covers)
-        return RestrictionOut.model_validate(found)
+        return RestrictionOut.of(found, body.reason)
 
     @router.delete(
         f"{path}/restriction", status_code=204, summary="Lift it; who was active is asked again"
@@ -68,7 +68,7 @@ def rights_router(rights: HelperRights, scope: Scope) -> APIRouter:
 
 
 def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -> APIRouter:
-    """All that is held of a citizen or a helper: for services; of a helper for others too."""
+    """All that is held of a citizen or a helper; of a helper for coordinators too."""
 
     async def check(tx: Transaction, caller: Caller, people: str, person_id: str) -> None:
         if people == "citizens":

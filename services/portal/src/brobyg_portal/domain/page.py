@@ -15,6 +15,7 @@ PageName = Literal[
     "taken",
     "withdrawn",
     "restricted",
+    "erased",
     "answered",
     "prevented",
     "unknown",

@@ -83,6 +83,9 @@ def router(offers: Offers, pages: Pages, *, secure: bool) -> APIRouter:
         offer = None
         try:
             offer = await offers.offer(token)
+            name, status = page_of(offer)
+            if name == "erased":  # whatever they answer
+                return page(name, status, offer)
             if given := _ANSWERS.get(answer or ""):
                 reply = await offers.answer(token, given)
                 if reply in TAKEN:
@@ -90,14 +93,13 @@ def router(offers: Offers, pages: Pages, *, secure: bool) -> APIRouter:
                 return page(*PAGE_OF_REPLY[reply], offer)
             if answer is not None and offer.state == "open":
                 return page("choose", 422, offer)
-            return page(*page_of(offer), offer)
+            return page(name, status, offer)
         except UnknownLink:
             return page("unknown", 404)
         except MatchingUnavailable as error:
             log.warning("matching.unavailable", error=error)
             # Once the answer was sent it may have arrived; to send it again does no harm.
-            name = "unsure" if offer else "unavailable"
-            return page(name, 503, headers={"Retry-After": "10"})
+            return page("unsure" if offer else "unavailable", 503, headers={"Retry-After": "10"})
 
     return routes
 
@@ -108,6 +110,8 @@ def page_of(offer: Offer) -> tuple[PageName, int]:
         return "released", 200
     if offer.state == "withdrawn" and offer.reason == "helper_restricted":
         return "restricted", 410
+    if offer.state == "withdrawn" and offer.reason == "helper_erased":
+        return "erased", 410
     return PAGE_OF_STATE[offer.state]
 
 

@@ -95,4 +95,6 @@ async def check_unrestricted(tx: Transaction, citizen_id: str) -> None:
     The citizen or a referral of theirs is locked, which a restriction takes too.
     """
     if await restriction_of(tx, citizen_id):
-        raise CitizenRestricted("nothing is done for the citizen until a coordinator lifts that")
+        raise CitizenRestricted(
+            "nothing is done for the citizen until a coordinator or data protection lifts that"
+        )
