@@ -139,7 +139,10 @@ BOOK_ONE_MORE = (
 def show_next(
     console: Console, access: SystemAccess, referral_id: str, need_id: str, figures: str
 ) -> None:
-    """The portal and its sign-ins, addresses, tokens, mails, and what to try next; `figures` is the summary's file."""
+    """The portal and its sign-ins, addresses, mails, and what to try next.
+
+    `figures` is the summary's file.
+    """
     now = access.clock.now().astimezone(LOCAL_ZONE)
     sign_in = ".venv/bin/brobyg token --role"
     addresses = {
