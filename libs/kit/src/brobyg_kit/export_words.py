@@ -13,6 +13,7 @@ from datetime import datetime
 from gettext import NullTranslations
 from typing import Any
 
+from babel import Locale
 from babel.dates import get_day_names
 
 from brobyg_kit.domain import domain
@@ -24,6 +25,7 @@ _TYPE = re.compile(r"([a-z]+\.){2}(?P<name>[a-z]+(\.[a-z]+)*)")
 #: A weekly stretch of time: ISO weekday and minutes since midnight.
 _WEEKLY = {"weekday", "since", "until"}
 _PURPOSES = frozenset({"purpose", "emergency"})
+_LANGUAGES = frozenset({"language", "languages"})
 _CONTEXT = "word"
 
 
@@ -82,6 +84,8 @@ class Words:
             text = domain().purpose_text(value, self.language)
             if text != value:
                 return text
+        if name in _LANGUAGES:
+            return str(Locale(self.language).languages.get(value, value))
         is_code = _CODE.fullmatch(value) or (name == "type" and _TYPE.fullmatch(value))
         return self._word(name, word(value)) if is_code else value
 
