@@ -82,6 +82,7 @@ PAGES = (
     Page("declined", _ANSWER, "/answer/declined", fully=False),
     Page("released", _ANSWER, "/answer/helper_withdrew", fully=False),
     Page("restricted", _ANSWER, "/answer/helper_restricted", 410, fully=False),
+    Page("erased", _ANSWER, "/answer/helper_erased", 410, fully=False),
     Page("expired", _ANSWER, "/answer/expired", 410),
     Page("withdrawn", _ANSWER, "/answer/withdrawn", 410, fully=False),
     *(

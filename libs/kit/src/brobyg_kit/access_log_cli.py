@@ -40,7 +40,7 @@ def _kept_by() -> list[str]:
 @app.command("verify")
 def verify_command(
     service: Annotated[
-        str | None, typer.Argument(help="Whose log; all services that keep one when none is named.")
+        str | None, typer.Argument(help="Whose log; without one every service that keeps one.")
     ] = None,
     noted: Annotated[
         str,
