@@ -8,15 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 from brobyg_kit import access_log, access_log_cli
-from brobyg_kit.access_log import MOST, SEALING, Sealing, Verified, end, record, seal, verify
+from brobyg_kit.access_log import MOST, Sealing, Verified, end, record, seal, verify
 from brobyg_kit.auth import Caller
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Transaction
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
-from brobyg_kit.metrics import Metrics
 from brobyg_kit.restriction import restrict
-from brobyg_kit.timers import Timers
+from brobyg_kit.testing import eventually
 from delivery_parts import Parts
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -157,26 +156,32 @@ async def test_no_reading_waits_for_a_seal_and_no_seal_for_a_reading(parts: Part
     assert (found.entries, found.unsealed, found.broken) == (3, 0, "")
 
 
-async def test_the_timer_seals_each_minute_and_at_once_what_is_left(
+async def test_the_loop_seals_all_at_once_then_each_minute_and_one_process_at_a_time(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access_log, "MOST", 2)
+    monkeypatch.setattr(access_log, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(access_log, "_PAUSE_SECONDS", 0.01)
     await read(parts, *PERSONS)
-    clock = parts.database.clock
-    assert isinstance(clock, ManualClock)
-    sealing = Sealing("referral")
-    assert Sealing("portal").timers == {}
-    await sealing.start(parts.database)
-    beat = Heartbeat("timers")
-    timers = Timers(parts.database, clock, sealing.timers, Metrics(), beat, alone=[SEALING])
-    while await timers.fire():
-        pass
-    assert (await looked_through(parts)).seals == 2
-    await read(parts, PERSONS[0], at=NOW)
-    parts.database.clock = ManualClock(NOW + timedelta(minutes=1))
-    timers = Timers(parts.database, parts.database.clock, sealing.timers, Metrics(), beat)
-    while await timers.fire():
-        pass
+    loops = [Sealing(parts.database, Heartbeat("sealing")) for _ in range(2)]
+    running = [asyncio.create_task(one.run()) for one in loops]
+
+    async def seals() -> int:
+        return await parts.pool.fetchval("select count(*) from access_seal")
+
+    async def sealed_twice() -> bool:
+        return await seals() == 2
+
+    async def sealed_anew() -> bool:
+        return await seals() == 3
+
+    await eventually(sealed_twice, "two are sealed, and the one that is left")
+    await read(parts, PERSONS[0])
+    await eventually(sealed_anew, "what came since is sealed")
+    for one in loops:
+        one.stop()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*running)
     found = await looked_through(parts)
     assert (found.seals, found.unsealed, found.broken) == (3, 0, "")
 
@@ -192,11 +197,11 @@ async def test_entries_go_with_their_whole_seal_and_the_chain_stays(parts: Parts
 
     async with parts.database.transaction() as tx:
         await restrict(tx, PERSONS[1], "objection", "actor")
-        assert await ended(tx) == 1
+        assert await ended(tx) == 2, "also what was over and not sealed yet"
     found = await looked_through(parts)
-    assert (found.seals, found.ended, found.entries, found.unsealed) == (3, 1, 2, 1)
+    assert (found.seals, found.ended, found.entries, found.unsealed) == (4, 2, 2, 0)
     assert found.broken == ""
-    assert await parts.pool.fetchval("select count(*) from access_entry") == 3
+    assert await parts.pool.fetchval("select count(*) from access_entry") == 2
     await parts.pool.execute("delete from restriction")
     async with parts.database.transaction() as tx:
         assert (await ended(tx), await ended(tx)) == (1, 0)

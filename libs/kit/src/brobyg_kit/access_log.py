@@ -1,36 +1,38 @@
 """The access log: who read who somebody is or how to reach them, when and what for.
 
-An entry is written in the transaction of the reading and waits for nobody. A timer seals what has
+An entry is written in the transaction of the reading and waits for nobody. A loop seals what has
 come since, each minute: a seal's hash covers its entries and the hash of the seal before, so that
 whoever changes, removes or adds one later breaks the chain. That the newest seals were cut off
 together is seen by who has noted a seal's number and hash elsewhere; each is logged for that.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Database, Transaction
-from brobyg_kit.domain import domain
+from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
-from brobyg_kit.tables import access_entry, access_seal, restriction, timer
-from brobyg_kit.timers import DueTimer, TimerHandler
+from brobyg_kit.tables import access_entry, access_seal, restriction
 
 log = get_logger(__name__)
 
 #: As schemas/retention.yaml calls it.
 KIND = "access_log"
-#: The timer's kind, and how often it comes.
-SEALING = "access_seal"
-EVERY = timedelta(minutes=1)
+#: Seconds between two seals, and between two beats of the loop.
+EVERY_SECONDS, _PAUSE_SECONDS = 60.0, 5.0
+_LOCK = 0x62736561
 #: How many entries one seal covers at most; those left over are sealed at once by the next.
 MOST = 5_000
 #: The hash before the first seal.
@@ -73,28 +75,43 @@ async def record(
 
 
 class Sealing:
-    """The timer that seals one service's access log."""
+    """Seals one service's access log, in one process at a time."""
 
-    #: Its handler by kind, each firing one seal; none in a service that keeps no access log.
-    timers: Mapping[str, TimerHandler]
+    def __init__(self, database: Database, heartbeat: Heartbeat) -> None:
+        """`database` is open before `run`."""
+        self._database, self._heartbeat = database, heartbeat
+        self._wake = asyncio.Event()
 
-    def __init__(self, service: str) -> None:
-        """Of the service of this name; schemas/retention.yaml says which keep one."""
-        kept = any(one.kind == KIND and service in one.services for one in domain().retention())
-        self.timers = {SEALING: self._fire} if kept else {}
+    def stop(self) -> None:
+        """End `run`."""
+        self._wake.set()
 
-    async def start(self, database: Database) -> None:
-        """Set the timer, unless it is set."""
-        if not self.timers:
-            return
-        async with database.transaction() as tx:
-            row = {"kind": SEALING, "subject": "", "due_at": tx.now, "next_attempt_at": tx.now}
-            await tx.connection.execute(upsert(timer).values(row).on_conflict_do_nothing())
+    async def run(self) -> None:
+        """Seal each minute of real time until stopped. Trouble with the database is waited out.
 
-    async def _fire(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
-        del timers  # there is one
-        full = await seal(tx) == MOST
-        tx.schedule(SEALING, "", tx.now if full else tx.now + EVERY)
+        Of real time, as a demo's clock may pass a minute in some milliseconds.
+        """
+        due = 0.0
+        while not self._wake.is_set():
+            try:
+                if time.monotonic() >= due:
+                    await self.round()
+                    due = time.monotonic() + EVERY_SECONDS
+                self._heartbeat.beat()
+            except DATABASE_ERRORS as error:
+                self._heartbeat.struggle(trouble_of(error))
+                log.warning("access_log.not_sealed", error=error, retry_seconds=_PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._wake.wait()
+
+    async def round(self) -> None:
+        """Seal all that is committed; nothing while another process does."""
+        full = True
+        while full:
+            async with self._database.transaction() as tx:
+                locked = await tx.connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK)))
+                full = bool(locked) and await seal(tx) == MOST
 
 
 async def seal(tx: Transaction) -> int:
@@ -160,8 +177,9 @@ async def end(
     """Delete the entries of at most so many seals whose last reading was before; how many seals.
 
     The seals stay, so that the chain can still be followed. A seal over an entry of somebody
-    restricted stays whole.
+    restricted stays whole. What is over and not sealed yet is sealed first.
     """
+    await seal(tx)
     restricted = exists().where(
         access_entry.c.seal == access_seal.c.no, is_restricted(access_entry.c.person_id)
     )

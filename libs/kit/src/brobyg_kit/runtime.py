@@ -252,10 +252,11 @@ class Runtime:
             loops["consumer"] = consumer.run
         if self.role in ("run", "consumer"):
             retention = Retention(service.name, parts.retention, self.metrics)
-            sealing = Sealing(service.name)
             loops["retention"] = partial(retention.start, database)
-            loops["sealing"] = partial(sealing.start, database)
-            alone = {**retention.timers, **sealing.timers}
+            sealing = Sealing(database, beat("sealing"))
+            self._stops.append(sealing.stop)
+            loops["sealing"] = sealing.run
+            alone = retention.timers
             if handlers := {**parts.timers, **alone}:
                 timers = Timers(
                     database, self.clock, handlers, self.metrics, beat("timers"), alone=alone
