@@ -39,7 +39,7 @@ async def sealed(parts: Parts) -> int:
 
 async def looked_through(parts: Parts, noted: tuple[int, str] | None = None) -> Verified:
     async with parts.database.transaction() as tx:
-        return await verify(tx.connection, noted)
+        return await verify(tx.connection, tx.now, noted)
 
 
 async def tampered(parts: Parts, *statements: str) -> None:
@@ -69,7 +69,7 @@ TAMPERING = (
     ("delete from access_entry where id = 4", "seal 2 is over 2 entries, and there are 1"),
     ("update access_entry set seal = 3 where id = 1", "seal 1 is over 2 entries"),
     ("update access_seal set sealed_at = now() where no = 2", "seal 2 or an entry under it"),
-    ("delete from access_seal where no = 2", "entry 3 is under a seal that is not there"),
+    ("delete from access_seal where no = 2", "entry 3 is under a seal that is not there, or has"),
     (
         (
             "with gone as (delete from access_entry where seal = 2)"
@@ -99,7 +99,7 @@ async def test_what_is_changed_afterwards_breaks_the_chain_where_it_was_changed(
     for statement, broken in TAMPERING:
         async with parts.database.transaction() as tx, tx.connection.begin_nested() as changed:
             await tx.connection.execute(text(statement))
-            assert broken in (await verify(tx.connection)).broken, statement
+            assert broken in (await verify(tx.connection, tx.now)).broken, statement
             await changed.rollback()
     assert (await looked_through(parts)).broken == ""
 
@@ -129,6 +129,7 @@ async def hashes(parts: Parts) -> dict[int, str]:
         "update access_entry set purpose = 'search'",
         "update access_entry set seal = null",
         "update access_entry set seal = 2",
+        "update access_entry set seal = 1 where seal = 1",
         "delete from access_entry",
         "update access_seal set entries = 1",
         "delete from access_seal",
@@ -187,13 +188,15 @@ async def test_the_loop_seals_all_at_once_then_each_minute_and_one_process_at_a_
 
 
 async def test_entries_go_with_their_whole_seal_and_the_chain_stays(parts: Parts) -> None:
+    long_ago = NOW - timedelta(days=2_000)
     for days, person in enumerate(PERSONS):
-        await read(parts, person, at=NOW + timedelta(days=days))
+        await read(parts, person, at=long_ago + timedelta(days=days))
         await sealed(parts)
-    await read(parts, PERSONS[0], at=NOW)
+    await read(parts, PERSONS[0], at=long_ago)
+    parts.database.clock = ManualClock(NOW)
 
     async def ended(tx: Transaction) -> int:
-        return await end(tx, NOW + timedelta(days=2), 10)
+        return await end(tx, long_ago + timedelta(days=2), 10)
 
     async with parts.database.transaction() as tx:
         await restrict(tx, PERSONS[1], "objection", "actor")
@@ -206,6 +209,26 @@ async def test_entries_go_with_their_whole_seal_and_the_chain_stays(parts: Parts
     async with parts.database.transaction() as tx:
         assert (await ended(tx), await ended(tx)) == (1, 0)
     assert (await looked_through(parts)).broken == ""
+
+
+@pytest.mark.parametrize("ended_at", [NOW, NOW + timedelta(days=4_000)])
+async def test_a_seal_that_was_ended_before_its_time_is_found(
+    parts: Parts, ended_at: datetime
+) -> None:
+    await three_seals(parts)
+    await parts.pool.execute("update access_seal set ended_at = $1 where no = 2", ended_at)
+    await parts.pool.execute("delete from access_entry where seal = 2")
+    assert "seal 2 was ended before its time" in (await looked_through(parts)).broken
+    await read(parts, PERSONS[0])
+    with pytest.raises(asyncpg.RestrictViolationError, match="only added to"):
+        await parts.pool.execute("update access_entry set seal = 2 where seal is null")
+
+
+async def test_entries_that_nobody_seals_are_late(parts: Parts) -> None:
+    await read(parts, PERSONS[0])
+    assert not (await looked_through(parts)).late
+    parts.database.clock = ManualClock(NOW + timedelta(minutes=16))
+    assert (await looked_through(parts)).late
 
 
 async def test_thousands_are_one_seal_and_the_rest_another(parts: Parts) -> None:

@@ -49,6 +49,16 @@ async def test_in_an_emergency_another_department_sees_who_it_is_and_theirs_is_t
     ]  # fmt: skip
 
 
+async def test_what_was_told_of_an_emergency_is_settled_when_the_citizen_is_erased(
+    service: Served,
+) -> None:
+    citizen = (await service.referred())["citizen_id"]
+    client = service.running.client
+    await client.post(f"/citizens/{citizen}/contact", json=ACUTE, headers=ELSEWHERE)
+    await client.delete(f"/citizens/{citizen}?reason=requested", headers=COORDINATOR)
+    assert await service.rows("select outcome from attention") == [{"outcome": "no_longer_so"}]
+
+
 async def test_who_may_not_open_an_identity_may_not_in_an_emergency_either(
     service: Served,
 ) -> None:

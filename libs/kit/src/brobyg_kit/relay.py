@@ -60,10 +60,15 @@ _UNSENT = """
             )
         limit 1
     ) as holder on true
-    where age > $2
+    where age > $2 and not exists (
+        select from pg_stat_activity
+        where pid = holder.pid and application_name = 'brobyg-relay'
+    )
 """
 _DELETE = "delete from outbox where id = any($1::bigint[])"
 _SESSION = {
+    # Whoever waits for the lock sees that a relay has it, which tells its own troubles.
+    "application_name": "brobyg-relay",
     # An outbox is empty whenever statistics are taken, so the planner would sort what may be a
     # day's backlog: by the index, always.
     "enable_seqscan": "off",
