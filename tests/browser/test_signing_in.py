@@ -19,6 +19,9 @@ from playwright.async_api import Page
 
 from .conftest import Visit
 
+#: Keycloak is built once on a machine, which takes minutes.
+pytestmark = pytest.mark.timeout(900)
+
 #: Where the realm is administered.
 _REALM = "/admin/realms/brobyg"
 
