@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import pytest_asyncio
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.testing import Running
@@ -35,7 +36,7 @@ class SignedInto:
     administrators: Administrators
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def staffed(
     serve: Callable[..., AbstractAsyncContextManager[Running]],
     keycloak: Keycloak,

@@ -248,8 +248,21 @@ async def test_only_an_administrator_sees_who_is_signed_in_and_no_longer_than_th
     assert (await chief.client.get("/sessions")).status_code == 403
 
 
-async def test_an_administrator_needs_no_role_of_the_providers(staffed) -> None:
+async def test_who_signs_out_after_the_session_has_ended_is_signed_out_at_the_provider_too(
+    staffed, time
+) -> None:
+    browser = await signed_in(staffed)
+    token = await browser.field("/", "/sign-out")
+    time.advance(timedelta(minutes=31))
+    out = await browser.client.post("/sign-out", data={"form": token})
+    assert out.status_code == 200
+    assert f"{staffed.provider.issuer}/end?" in out.text
+    assert (await browser.client.get("/")).status_code == 303
+
+
+async def test_an_administrator_needs_no_role_of_the_providers(staffed, time) -> None:
     browser = staffed.browser()
+    time.advance(timedelta(seconds=1))  # those of other tests are on the pages behind
     refused = await browser.sign_in(sub="first")
     whose = refused.text.partition('class="number">')[2].partition("<")[0]
     await Administrators(staffed.database, staffed.running.runtime.clock).add(whose)

@@ -85,7 +85,7 @@ def purpose_text(word: str, language: str) -> str:
     """A purpose or emergency in words (da, en); one that is unknown as it is."""
     from brobyg_contracts import purposes as file
 
-    return file.purposes().text(word, "en" if language == "en" else "da")
+    return file.purposes().text(word, language)
 
 
 def retention() -> "Sequence[Kept]":

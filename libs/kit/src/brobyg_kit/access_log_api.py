@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from brobyg_kit.auth import Caller, requires_act
+from brobyg_kit.catalogues import written_in
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.domain import domain
 from brobyg_kit.tables import access_entry
@@ -26,6 +27,10 @@ def _one_of(words: Sequence[str]) -> Callable[[str], str]:
         return word
 
     return check
+
+
+def _written(language: str) -> str:
+    return written_in(domain().EXPORT_TEXTS, language)
 
 
 #: Both by schemas/purposes.yaml.
@@ -98,7 +103,7 @@ def accesses_router(
         before: Annotated[
             int | None, Query(ge=1, le=2**63 - 1, description="Only readings before this one.")
         ] = None,
-        language: Annotated[str, Query(pattern="^(da|en)$")] = "da",
+        language: Annotated[str, Query(), AfterValidator(_written)] = domain().DEFAULT_LANGUAGE,
     ) -> AccessesOut:
         """A hundred a page, of the last five years; that itself is not recorded."""
         found = (

@@ -32,6 +32,8 @@ from brobyg_portal.ports import Services
 
 log = get_logger(__name__)
 
+#: Where the form is sent that signs out.
+SIGN_OUT = "/sign-out"
 #: The field of a form with its token.
 FIELD = "form"
 #: The largest form, bytes, and the most fields.
@@ -182,6 +184,10 @@ class Guard:
         nonce = nonce_of(fields.pop(FIELD, ""), whose.form_key, request.url.path)
         if nonce is None:
             return self._render(request, "foreign", 403)
+        if seen.session is None and request.url.path == SIGN_OUT:
+            # Who wants out is let out, at the provider too, though the session has ended.
+            request.state.session = whose
+            return await handler(request)
         if seen.session is None:
             return await self._keep(request, whose, fields)
         if (before := await self._spent.spend(nonce)) is not None:

@@ -12,7 +12,7 @@ from brobyg_portal.domain.listing import Column, Row, listing
 
 _FIRST = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 _PLACES = (
-    "Regionshospitalet Randers", "Lægehuset i Allingåbro", "Sundhedscenter Grenaa",
+    "Regionshospitalet Nordby", "Lægehuset i Allingåbro", "Sundhedscenter Grenaa",
     "Tandklinikken, Østervold", "Aarhus Universitetshospital",
 )  # fmt: skip
 _STATES = ("open", "filled", "late", "filled", "none")

@@ -74,7 +74,7 @@ def router(offers: Offers, pages: Pages, *, secure: bool) -> APIRouter:
 
         An open offer without one of the three answers: 422.
         """
-        return await respond(partial(_page, pages, request, token), token, answer, str(request.url))
+        return await respond(partial(_page, pages, request, token), token, answer, _here(request))
 
     async def respond(
         page: Callable[..., HTMLResponse], token: str, answer: str | None, link: str = ""
@@ -102,6 +102,11 @@ def router(offers: Offers, pages: Pages, *, secure: bool) -> APIRouter:
             return page("unsure" if offer else "unavailable", 503, headers={"Retry-After": "10"})
 
     return routes
+
+
+def _here(request: Request) -> str:
+    """Path and query: a proxy may have another scheme than we see."""
+    return str(request.url.replace(scheme="", netloc=""))
 
 
 def page_of(offer: Offer) -> tuple[PageName, int]:
