@@ -453,7 +453,13 @@ async def owners() -> AsyncIterator[Owners]:
 
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+            app,
+            host="127.0.0.1",
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=60,  # a client must not send on a connection as it is closed
         )
     )
     serving = asyncio.create_task(server._serve())
@@ -563,7 +569,7 @@ def parts_for(postgres: str, owners: Owners, mail_server: MailServer) -> Service
     ) -> AsyncIterator[ServiceParts]:
         async with (
             fresh_database(postgres, SERVICE, clock) as database,
-            httpx2.AsyncClient(base_url=owners.url) as http,
+            httpx2.AsyncClient(base_url=owners.url, timeout=20) as http,
         ):
             transport = SmtpTransport(
                 f"smtp://127.0.0.1:{mail_server.port}",

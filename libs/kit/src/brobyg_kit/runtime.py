@@ -30,7 +30,7 @@ from brobyg_kit.metrics import Metrics
 from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.retention import Retention
-from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.service import IDLE_CONNECTION_SECONDS, Parts, Resources, Service
 from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.tables import attention, outbox, parked_event
@@ -139,6 +139,7 @@ class Runtime:
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=5,
+                timeout_keep_alive=IDLE_CONNECTION_SECONDS,
                 limit_concurrency=512,
                 server_header=False,
             )

@@ -27,6 +27,8 @@ from brobyg_kit.settings import KitSettings
 from brobyg_kit.subscription import BatchHandler, Decoder, LockedBy
 from brobyg_kit.timers import TimerHandler
 
+#: How long a service keeps a connection open on which nothing comes.
+IDLE_CONNECTION_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -60,12 +62,15 @@ class Resources:
 
         `timeout` is in seconds, for each step of a request.
         """
+        # A connection is given up here well before the other service closes it: a request sent at
+        # that moment would be lost.
+        idle = IDLE_CONNECTION_SECONDS / 2
         return httpx2.AsyncClient(
             base_url=base_url,
             trust_env=False,  # the machine's proxy must see neither the answers nor the token
             timeout=httpx2.Timeout(timeout),
             auth=self.token,
-            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16),
+            limits=httpx2.Limits(32, 16, keepalive_expiry=idle),
         )
 
 
