@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
 import pytest
@@ -31,6 +31,10 @@ from brobyg_kit.free_ports import free_port
 from brobyg_kit.service import Service
 from brobyg_kit.testing import Running, eventually, fresh_database, served
 from brobyg_kit.topics import apply_topics, load_topics
+
+if TYPE_CHECKING:
+    from brobyg_local.keycloak import Keycloak
+    from brobyg_local.light_provider import LightProvider
 
 pytest_plugins = ["tests.kinds"]
 
@@ -205,6 +209,29 @@ def kafka(addresses: Addresses) -> str:
 def postgres(addresses: Addresses) -> str:
     """The real PostgreSQL server, as an address without a database name."""
     return addresses.database
+
+
+@pytest.fixture(scope="session")
+def light_provider(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LightProvider]":
+    """The demo's provider of sign-ins, this worker's own: `issuer`, and users of sign-ins.toml."""
+    from brobyg_local.light_provider import LightProvider
+    from brobyg_local.providers import provided
+
+    with provided(LightProvider, tmp_path_factory.mktemp("light-provider"), os.getpid()) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Keycloak]":
+    """A real Keycloak, this worker's own: `issuer`, `address`, and the users of sign-ins.toml.
+
+    It has half a gigabyte: one file of tests uses it.
+    """
+    from brobyg_local.keycloak import Keycloak
+    from brobyg_local.providers import provided
+
+    with provided(Keycloak, tmp_path_factory.mktemp("keycloak"), os.getpid()) as one:
+        yield one
 
 
 #: Held by the test that uses the system's own topics.

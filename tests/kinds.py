@@ -34,20 +34,33 @@ KINDS = (
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
         1000,
-        frozenset({"system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"}),
+        frozenset(
+            {
+                *("system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"),
+                "keycloak",
+            }
+        ),
     ),
     Kind(
         "parts",
         "the run's real broker or database, or another real server",
         950,
-        frozenset({"kafka", "postgres", "addresses", "post_office", "owners", "matching"}),
+        frozenset(
+            {
+                *("kafka", "postgres", "addresses", "post_office", "owners", "matching"),
+                "light_provider",
+            }
+        ),
     ),
     Kind("unit", "no broker, database or browser", 200),
 )
 
 #: Folders whose tests start systems of their own: each list's on one worker, one after the other,
 #: or the machine would be too busy for weeks that are played by an accelerated clock.
-_CHAINS = (("tests/e2e/", "tests/faults/", "tests/erasure/test_canaries.py"), ("deploy/local/",))
+_CHAINS = (
+    ("tests/e2e/", "tests/faults/", "tests/erasure/test_canaries.py"),
+    ("deploy/local/", "tests/browser/test_signing_in.py"),  # with one Keycloak
+)
 
 
 def kind_of(fixtures: Iterable[str]) -> Kind:

@@ -31,6 +31,7 @@ def generated(sources: Sources) -> Mapping[Path, str]:
     copied = [*by_hand, *SCHEMAS.glob("pathways/*.toml")]
     data = {path.name: path.read_text() for path in copied} | {
         **{f"consent/{path.name}": path.read_text() for path in SCHEMAS.glob("consent/*.yaml")},
+        "sign_in/sign-in.toml": (SCHEMAS / "sign-in.toml").read_text(),
         "topics.json": _json(
             {name: list(map(event_type, topic.events)) for name, topic in sources.topics.items()}
         ),

@@ -1,19 +1,24 @@
 """`brobyg export` asks every service, and says when one could not be asked."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 from brobyg_kit import export_cli
+from brobyg_kit.auth import Verifier
+from brobyg_kit.clock import WallClock
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.problems import GONE
+from brobyg_kit.tokens import generate_keys
 from typer.testing import CliRunner, Result
 
 WHO = "019ac012-5c00-7a10-8b6e-2f6d0c9a1e01"
-SERVICES = ("matching", "notification", "referral", "reporting")
+SERVICES = ("matching", "notification", "portal", "referral", "reporting")
 NOTHING: dict[str, object] = {"sections": []}
 REFERRAL = {
     "sections": [
@@ -68,8 +73,10 @@ def test_every_service_is_asked_with_the_service_token(
 ) -> None:
     answers["referral"] = 200, REFERRAL
     assert run(kind, WHO).exit_code == 0
-    assert answers["asked"][1] == [
-        (f"/{name}/{people}/{WHO}/export", "Bearer a-token") for name in SERVICES
+    owner = {"citizens": "referral", "volunteers": "matching"}[people]
+    assert answers["asked"][1] == [  # first who knows them
+        (f"/{name}/{people}/{WHO}/export", "Bearer a-token")
+        for name in sorted(SERVICES, key=lambda one: one != owner)
     ]
 
 
@@ -79,7 +86,7 @@ def test_people_read_it_in_their_language(answers: Answers) -> None:
     assert danish.exit_code == english.exit_code == 0
     for line in (
         "Henvisninger (referral)",
-        "  - Forløb: escort",
+        "  - Forløb: ledsagelse",
         "    Oprettet: 2026-11-30 09:00",
         "    Venter på en ledig plads: ja",
     ):
@@ -90,14 +97,19 @@ def test_people_read_it_in_their_language(answers: Answers) -> None:
 
 def test_machines_read_all_of_it(answers: Answers) -> None:
     answers["referral"] = 200, REFERRAL
-    answers["matching"] = 404, {"type": "about:blank", "status": 404}
     found = json.loads(run("citizen", WHO, "--json").output)
     assert (found["person_id"], found["complete"], found["missing"]) == (WHO, True, {})
     assert found["services"]["referral"] == REFERRAL["sections"]
 
 
 @pytest.mark.parametrize(
-    "answer", [(503, {"type": "about:blank"}), (404, {"detail": "Not Found"}), (502, b"<html>")]
+    "answer",
+    [
+        (503, {"type": "about:blank"}),
+        (404, {"detail": "Not Found"}),
+        (404, {"type": "about:blank", "status": 404}),
+        (502, b"<html>"),
+    ],
 )
 def test_a_service_that_does_not_answer_makes_it_incomplete(
     answers: Answers, answer: tuple[int, object]
@@ -122,9 +134,40 @@ def test_a_service_that_is_down_is_told(answers: Answers, monkeypatch: pytest.Mo
     assert "reporting (ConnectError)" in result.stdout
 
 
-def test_nobody_of_this_id(answers: Answers) -> None:
-    answers["referral"] = 404, {"type": "about:blank", "status": 404}
-    assert run("citizen", WHO).exit_code == 1
+@pytest.mark.parametrize(
+    ("kind", "owner", "other"),
+    [("citizen", "referral", "helper"), ("helper", "matching", "citizen")],
+)
+def test_who_is_not_of_this_kind_is_told_nothing_and_no_other_service_is_asked(
+    answers: Answers, kind: str, owner: str, other: str
+) -> None:
+    answers |= dict.fromkeys(SERVICES, (200, REFERRAL))
+    answers[owner] = 404, {"type": "about:blank", "status": 404}
+    result = run(kind, WHO)
+    assert (result.exit_code, result.stdout) == (1, "")
+    expected = f"nobody of this id is a {kind} here; try 'brobyg export {other} ID'"
+    assert expected in result.output
+    assert [path.split("/")[1] for path, _ in answers["asked"][1]] == [owner]
+
+
+def test_nobody_of_whom_anything_is_held_has_no_export(answers: Answers) -> None:
+    result = run("citizen", WHO)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing is held" in result.output
+
+
+def test_without_a_token_one_is_issued_by_the_key_of_the_system(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers["referral"] = 200, REFERRAL
+    generate_keys(tmp_path / "private", tmp_path / "public")
+    monkeypatch.delenv("BROBYG_SERVICE_TOKEN")
+    monkeypatch.setenv("BROBYG_TOKEN_SIGNING_KEY", str(tmp_path / "private"))
+    assert run("citizen", WHO).exit_code == 0
+    told = Verifier.of_files(tmp_path / "public", None, WallClock())
+    for _, header in answers["asked"][1]:
+        caller = asyncio.run(told.caller(header.removeprefix("Bearer ")))
+        assert (caller.subject, caller.roles) == ("command:export", {"service"})
 
 
 def test_who_was_erased_is_told_what_the_history_says_of_the_id(answers: Answers) -> None:
@@ -139,7 +182,9 @@ def test_an_id_and_a_token_are_needed(answers: Answers, monkeypatch: pytest.Monk
         refused = run(kind, "somebody")
         assert (refused.exit_code, "an id is a UUID" in refused.output) == (2, True)
     monkeypatch.setenv("BROBYG_SERVICE_TOKEN", "")
+    monkeypatch.delenv("BROBYG_TOKEN_SIGNING_KEY", raising=False)
     refused = run("citizen", WHO)
     assert refused.exit_code == export_cli.INCOMPLETE
     assert "set BROBYG_SERVICE_TOKEN" in refused.output
+    assert "brobyg token --role service" in refused.output
     assert answers["asked"][1] == []

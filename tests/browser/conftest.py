@@ -3,22 +3,26 @@
 import base64
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import brobyg_portal.bootstrap
 import pytest
+import pytest_asyncio
 from brobyg_contracts import CitizenRecorded, ConsentGiven, NeedOpened
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id, new_id
-from brobyg_kit.testing import Running, bearer
+from brobyg_kit.testing import Running, bearer, eventually, served
 from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_portal.bootstrap import SERVICE as PORTAL
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 from reference_data import give_reference
+
+from .page_table import THEN, KnownOffers
 
 #: A common phone, CSS pixels.
 PHONE = ViewportSize(width=390, height=844)
@@ -43,15 +47,23 @@ HELPER = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder share one event loop, as they share one browser."""
+    shared = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(shared, append=False)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The browser's program."""
     return find_chromium(print)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
-    """A browser that speaks with nobody but the page's own server."""
+    """One browser for all tests, which speaks with nobody but the pages' own servers."""
     quiet = [
         "--no-sandbox",
         "--disable-gpu",
@@ -95,7 +107,7 @@ class Visit:
         return text
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
     """A phone, with JavaScript switched off by its owner."""
     context = await browser.new_context(viewport=PHONE, java_script_enabled=False, locale="da-DK")
@@ -103,7 +115,7 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
     await context.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def scripted(browser: Browser) -> AsyncIterator[Visit]:
     """A phone on which the test may measure the page by script; the page itself brings none."""
     context = await browser.new_context(viewport=PHONE, locale="da-DK")
@@ -120,6 +132,25 @@ async def _on(context: BrowserContext) -> Visit:
     )
     page.on("request", lambda request: visit.hosts.add(request.url.split("/")[2]))
     return visit
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
+    """The portal with /parts, and links to offers in every state."""
+    async with AsyncExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patched:  # while it is built
+            patched.setattr(brobyg_portal.bootstrap, "HttpOffers", lambda _: KnownOffers())
+            portal = served(
+                PORTAL,
+                postgres,
+                kafka,
+                clock=ManualClock(THEN),
+                portal_parts=True,
+                portal_help_phone="+45 87 00 00 00",
+                portal_help_mail="hjaelp@example.org",
+            )
+            running = await stack.enter_async_context(portal)
+        yield running
 
 
 @dataclass
@@ -151,7 +182,7 @@ class OpenOffers:
         return f"{self.portal.url}/answer/{link.json()['token']}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def asked(
     serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
 ) -> AsyncIterator[OpenOffers]:
@@ -170,11 +201,9 @@ async def asked(
         await give_reference(matching.runtime.database)
         for address in ("ellen@example.org", "ida@example.org"):
             body = HELPER | {"email": address, "name": f"{address.partition('@')[0]} Test"}
-            made = (
-                await matching.client.post("/volunteers", json=body, headers=COORDINATOR)
-            ).json()
+            helper_id = await _registered(matching, body)
             await matching.client.post(
-                f"/volunteers/{made['helper_id']}/activate", json=READY, headers=COORDINATOR
+                f"/volunteers/{helper_id}/activate", json=READY, headers=COORDINATOR
             )
         await _tell(matching, clock)
         need = (await matching.client.get(f"/needs/{NEED}", headers=COORDINATOR)).json()
@@ -185,6 +214,19 @@ async def asked(
             )
             links.append(f"{portal.url}/answer/{link.json()['token']}")
         yield OpenOffers(matching, portal, clock, links)
+
+
+async def _registered(matching: Running, body: dict[str, object]) -> str:
+    """Register a helper, as soon as matching has seen the reference data, and return the id."""
+    made: dict[str, str] = {}
+
+    async def answered() -> bool:
+        answer = await matching.client.post("/volunteers", json=body, headers=COORDINATOR)
+        made.update(answer.json())
+        return answer.is_success
+
+    await eventually(answered, "matching knows the helper's department")
+    return made["helper_id"]
 
 
 async def _tell(matching: Running, clock: ManualClock) -> None:

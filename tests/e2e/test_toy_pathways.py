@@ -22,7 +22,7 @@ from brobyg_local.demo.access import SystemAccess, http_client
 from brobyg_local.demo.history import read_events
 from brobyg_local.services import BROBYG
 from brobyg_local.supervisor import without_settings
-from brobyg_local.system import System
+from brobyg_local.system import PROVIDER_SETTING, System
 
 from tests.e2e.run import own_system
 from tests.e2e.small_week import ROOT
@@ -245,7 +245,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         path.write_text(path.read_text().replace(heading, more, 1))
     try:
         system.reset()
-        environment = system.up({"BROBYG_PATHWAYS": str(ROOT / "tests" / "pathways")})
+        environment = system.up(
+            {"BROBYG_PATHWAYS": str(ROOT / "tests" / "pathways"), PROVIDER_SETTING: ""}
+        )
         applied = apply_reference(environment, folder)
         assert "place/toy-house" in applied["added"]
         yield Town(system, SystemAccess(environment, system.folder.mail))

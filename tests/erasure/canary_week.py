@@ -170,7 +170,7 @@ async def write_it_everywhere(access: SystemAccess) -> list[int]:
     """Requests with names and numbers in places where they do not belong; how each was answered."""
     answers = []
     referrer = access.sign_in("referrer", organisation="gp-4411")
-    async with httpx2.AsyncClient(timeout=10.0, trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=10.0, trust_env=False, follow_redirects=True) as http:
         for citizen in CITIZENS.values():
             name, cpr = f"{citizen['given_name']} {citizen['family_name']}", citizen["cpr"]
             url, matching = access.url("referral"), access.url("matching")

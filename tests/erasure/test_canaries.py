@@ -32,7 +32,7 @@ from brobyg_local.demo.run import play
 from brobyg_local.demo.tally import Tally
 from brobyg_local.state import StateFolder
 from brobyg_local.supervisor import wait_until
-from brobyg_local.system import System
+from brobyg_local.system import PROVIDER_SETTING, System
 from brobyg_local.traces import collecting
 
 from tests.e2e.run import FACTOR
@@ -90,7 +90,7 @@ class Lived:
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     folder = StateFolder(tmp_path_factory.mktemp("canaries").resolve())
     with mail_server(folder.mail) as smtp, collecting(folder.traces) as collector:
-        given = {"BROBYG_NOTIFICATION_SMTP": smtp}
+        given = {"BROBYG_NOTIFICATION_SMTP": smtp, PROVIDER_SETTING: ""}
         made = System(folder, given=given, ports={}, owner=os.getpid(), durable=False)
         clock = f"{MONDAY.isoformat()};{FACTOR:g};{datetime.now(UTC).isoformat()}"
         try:

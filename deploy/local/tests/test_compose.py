@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from brobyg_kit.cli import load_service, load_settings
+from brobyg_local import realm
+from brobyg_local.jars import pom_of
 from brobyg_local.postgres import SETTINGS
 from brobyg_local.services import DEFAULT_PORTS, KEEPERS, SERVICES
 from brobyg_local.state import ROOT, StateFolder
@@ -21,6 +23,7 @@ FOR_COMPOSE = {
     "BROBYG_DATABASE_PASSWORD",
     *(f"BROBYG_{name.upper()}_DATABASE_PASSWORD" for name in KEEPERS),
     "BROBYG_PUBLIC_KEYS",
+    "BROBYG_PORTAL_PUBLIC_KEYS",
     "BROBYG_VERSION",
     "BROBYG_NOTIFICATION_TOKEN",
     "BROBYG_PORTAL_TOKEN",
@@ -50,6 +53,22 @@ def known_settings() -> set[str]:
 
 def test_all_five_services_a_broker_a_database_and_a_mail_server_are_described() -> None:
     assert {"kafka", "postgres", "mail", *SERVICES} <= set(PARTS)
+
+
+def test_the_provider_is_the_keycloak_of_the_tests_with_their_realm_and_only_when_asked_for() -> (
+    None
+):
+    """Its users' passwords are known to everybody."""
+    provider = PARTS["provider"]
+    pom = pom_of("keycloak").read_text(encoding="utf-8")
+    assert f"<version>{provider['image'].rpartition(':')[2]}</version>" in pom
+    assert provider["profiles"] == ["provider"]
+    assert provider["ports"] == ["127.0.0.1:8080:8080"]
+    assert provider["volumes"] == [
+        f"./{realm.FILE.relative_to(ROOT)}:/opt/keycloak/data/import/realm.json:ro"
+    ]
+    stale = "the realm is out of date: python -m brobyg_local.realm"
+    assert realm.FILE.read_text(encoding="utf-8") == realm.text(), stale
 
 
 @pytest.mark.parametrize("name", [name for name in PARTS if not is_job(name)])

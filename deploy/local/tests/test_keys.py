@@ -23,15 +23,19 @@ def folder(tmp_path: Path) -> StateFolder:
     return made
 
 
-def test_a_system_made_again_in_the_same_folder_takes_its_own_tokens(folder: StateFolder) -> None:
+def verifier(keys: dict[str, str]) -> Verifier:
+    return Verifier.of_files(Path(keys["BROBYG_TOKEN_KEYS"]), None, WallClock())
+
+
+async def test_a_system_made_again_in_the_same_folder_takes_its_own_tokens(
+    folder: StateFolder,
+) -> None:
     for _ in range(2):
         keys = make_keys(folder)
         access = SystemAccess(keys, folder.mail)
         signed = access.sign_in("coordinator", department="randers")
         assert signed == access.sign_in("coordinator", department="randers")
-        caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(
-            signed["Authorization"].removeprefix("Bearer ")
-        )
+        caller = await verifier(keys).caller(signed["Authorization"].removeprefix("Bearer "))
         assert caller.department == "randers"
         shutil.rmtree(folder.local / "keys")
 
@@ -109,16 +113,14 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(folder: Stat
         },
         "notification": {"SERVICE_TOKEN"},
         "reporting": set(),
-        "portal": {"SERVICE_TOKEN"},
+        "portal": {"SERVICE_TOKEN", "PORTAL_SIGNING_KEY"},
     }
 
 
 @pytest.mark.parametrize(("name", "role"), [("notification", "service"), ("portal", "portal")])
-def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(
+async def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(
     folder: StateFolder, name: str, role: str
 ) -> None:
     keys = make_keys(folder)
-    caller = Verifier(Path(keys["BROBYG_TOKEN_KEYS"]), WallClock()).caller(
-        keys[f"BROBYG_{name.upper()}_TOKEN"]
-    )
+    caller = await verifier(keys).caller(keys[f"BROBYG_{name.upper()}_TOKEN"])
     assert (caller.subject, caller.roles) == (f"service:{name}", {role})

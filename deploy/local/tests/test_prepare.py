@@ -1,12 +1,14 @@
 """When topics and migrations are applied anew."""
 
+import uuid
 from importlib import import_module
 from pathlib import Path
 
+import asyncpg
 import pytest
 from brobyg_kit import logins
 from brobyg_kit.cli import load_service
-from brobyg_local import system
+from brobyg_local import databases, system
 from brobyg_local.services import KEEPERS
 from brobyg_local.state import ROOT, StateFolder
 from brobyg_local.system import System
@@ -57,6 +59,56 @@ def test_topics_and_migrations_are_skipped_when_only_a_setting_changed(
     first, again = prepared_twice(tmp_path, {}, monkeypatch)
     assert first > 0
     assert again == 0
+
+
+def test_a_database_that_was_restored_or_opened_is_migrated_again_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[str] = []
+    monkeypatch.setattr(system, "run", lambda what, *_arguments, **_options: commands.append(what))
+    there = dict.fromkeys(KEEPERS, "1 f 2 heads")
+    monkeypatch.setattr(system, "identities", lambda _server: dict(there))
+    made = system_in(tmp_path, {})
+    environment = {"BROBYG_DATABASE": "", "BROBYG_KAFKA": ""}
+    made._migrate_restored(environment)  # never prepared: that is `up`'s to do
+    made._prepare(environment)
+    for changed in ({"referral": "9 t 9 heads"}, {"reporting": "1 t 2 heads"}):
+        commands.clear()
+        there |= changed
+        made._prepare(environment)
+        (name,) = changed
+        expected = [f"brobyg {name} migrate"]
+        assert commands == expected + (["brobyg analyst add"] if name == "reporting" else [])
+    commands.clear()
+    there.clear()  # nothing answers: nothing is known
+    made._migrate_restored(environment)
+    assert commands == []
+
+
+async def test_what_is_restored_or_open_to_all_is_another_database(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"another_{uuid.uuid4().hex[:10]}"
+    monkeypatch.setattr(databases, "KEEPERS", (name,))
+
+    async def done(statement: str, database: str = f"brobyg_{name}") -> str:
+        connection = await asyncpg.connect(f"{postgres}/{database}")
+        await connection.execute(statement)
+        await connection.close()
+        return (await databases._identities(postgres)).get(name, "")
+
+    migrated = "create table alembic_version (version_num text); insert into alembic_version values"
+    seen = [
+        await done(f"create database brobyg_{name}", "postgres"),
+        await done(f"revoke connect on database brobyg_{name} from public"),
+        await done(f"{migrated} ('0001')"),
+        await done("update alembic_version set version_num = '0002'"),
+        await done(f"drop table alembic_version; {migrated} ('0002')"),
+        await done(f"grant connect on database brobyg_{name} to public"),
+        await done(f"drop database brobyg_{name}", "postgres"),
+    ]
+    assert len(set(seen)) == len(seen)
+    assert seen[-1] == ""
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do
     assert read_status(system).well
 
 
-@pytest.mark.parametrize("component", ["kafka", "postgres", "mail", "matching"])
+@pytest.mark.parametrize("component", ["kafka", "postgres", "mail", "light-provider", "matching"])
 def test_a_component_that_is_killed_comes_back_by_itself(system: System, component: str) -> None:
     system.up()
     before = pids(system)

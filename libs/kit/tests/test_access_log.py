@@ -8,15 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 from brobyg_kit import access_log, access_log_cli
-from brobyg_kit.access_log import MOST, SEALING, Sealing, Verified, end, record, seal, verify
+from brobyg_kit.access_log import MOST, Sealing, Verified, end, record, seal, verify
 from brobyg_kit.auth import Caller
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Transaction
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
-from brobyg_kit.metrics import Metrics
 from brobyg_kit.restriction import restrict
-from brobyg_kit.timers import Timers
+from brobyg_kit.testing import eventually
 from delivery_parts import Parts
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -40,7 +39,7 @@ async def sealed(parts: Parts) -> int:
 
 async def looked_through(parts: Parts, noted: tuple[int, str] | None = None) -> Verified:
     async with parts.database.transaction() as tx:
-        return await verify(tx.connection, noted)
+        return await verify(tx.connection, tx.now, noted)
 
 
 async def tampered(parts: Parts, *statements: str) -> None:
@@ -70,7 +69,7 @@ TAMPERING = (
     ("delete from access_entry where id = 4", "seal 2 is over 2 entries, and there are 1"),
     ("update access_entry set seal = 3 where id = 1", "seal 1 is over 2 entries"),
     ("update access_seal set sealed_at = now() where no = 2", "seal 2 or an entry under it"),
-    ("delete from access_seal where no = 2", "entry 3 is under a seal that is not there"),
+    ("delete from access_seal where no = 2", "entry 3 is under a seal that is not there, or has"),
     (
         (
             "with gone as (delete from access_entry where seal = 2)"
@@ -100,7 +99,7 @@ async def test_what_is_changed_afterwards_breaks_the_chain_where_it_was_changed(
     for statement, broken in TAMPERING:
         async with parts.database.transaction() as tx, tx.connection.begin_nested() as changed:
             await tx.connection.execute(text(statement))
-            assert broken in (await verify(tx.connection)).broken, statement
+            assert broken in (await verify(tx.connection, tx.now)).broken, statement
             await changed.rollback()
     assert (await looked_through(parts)).broken == ""
 
@@ -130,6 +129,7 @@ async def hashes(parts: Parts) -> dict[int, str]:
         "update access_entry set purpose = 'search'",
         "update access_entry set seal = null",
         "update access_entry set seal = 2",
+        "update access_entry set seal = 1 where seal = 1",
         "delete from access_entry",
         "update access_seal set entries = 1",
         "delete from access_seal",
@@ -157,50 +157,78 @@ async def test_no_reading_waits_for_a_seal_and_no_seal_for_a_reading(parts: Part
     assert (found.entries, found.unsealed, found.broken) == (3, 0, "")
 
 
-async def test_the_timer_seals_each_minute_and_at_once_what_is_left(
+async def test_the_loop_seals_all_at_once_then_each_minute_and_one_process_at_a_time(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access_log, "MOST", 2)
+    monkeypatch.setattr(access_log, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(access_log, "_PAUSE_SECONDS", 0.01)
     await read(parts, *PERSONS)
-    clock = parts.database.clock
-    assert isinstance(clock, ManualClock)
-    sealing = Sealing("referral")
-    assert Sealing("reporting").timers == {}
-    await sealing.start(parts.database)
-    beat = Heartbeat("timers")
-    timers = Timers(parts.database, clock, sealing.timers, Metrics(), beat, alone=[SEALING])
-    while await timers.fire():
-        pass
-    assert (await looked_through(parts)).seals == 2
-    await read(parts, PERSONS[0], at=NOW)
-    parts.database.clock = ManualClock(NOW + timedelta(minutes=1))
-    timers = Timers(parts.database, parts.database.clock, sealing.timers, Metrics(), beat)
-    while await timers.fire():
-        pass
+    loops = [Sealing(parts.database, Heartbeat("sealing")) for _ in range(2)]
+    running = [asyncio.create_task(one.run()) for one in loops]
+
+    async def seals() -> int:
+        return await parts.pool.fetchval("select count(*) from access_seal")
+
+    async def sealed_twice() -> bool:
+        return await seals() == 2
+
+    async def sealed_anew() -> bool:
+        return await seals() == 3
+
+    await eventually(sealed_twice, "two are sealed, and the one that is left")
+    await read(parts, PERSONS[0])
+    await eventually(sealed_anew, "what came since is sealed")
+    for one in loops:
+        one.stop()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*running)
     found = await looked_through(parts)
     assert (found.seals, found.unsealed, found.broken) == (3, 0, "")
 
 
 async def test_entries_go_with_their_whole_seal_and_the_chain_stays(parts: Parts) -> None:
+    long_ago = NOW - timedelta(days=2_000)
     for days, person in enumerate(PERSONS):
-        await read(parts, person, at=NOW + timedelta(days=days))
+        await read(parts, person, at=long_ago + timedelta(days=days))
         await sealed(parts)
-    await read(parts, PERSONS[0], at=NOW)
+    await read(parts, PERSONS[0], at=long_ago)
+    parts.database.clock = ManualClock(NOW)
 
     async def ended(tx: Transaction) -> int:
-        return await end(tx, NOW + timedelta(days=2), 10)
+        return await end(tx, long_ago + timedelta(days=2), 10)
 
     async with parts.database.transaction() as tx:
         await restrict(tx, PERSONS[1], "objection", "actor")
-        assert await ended(tx) == 1
+        assert await ended(tx) == 2, "also what was over and not sealed yet"
     found = await looked_through(parts)
-    assert (found.seals, found.ended, found.entries, found.unsealed) == (3, 1, 2, 1)
+    assert (found.seals, found.ended, found.entries, found.unsealed) == (4, 2, 2, 0)
     assert found.broken == ""
-    assert await parts.pool.fetchval("select count(*) from access_entry") == 3
+    assert await parts.pool.fetchval("select count(*) from access_entry") == 2
     await parts.pool.execute("delete from restriction")
     async with parts.database.transaction() as tx:
         assert (await ended(tx), await ended(tx)) == (1, 0)
     assert (await looked_through(parts)).broken == ""
+
+
+@pytest.mark.parametrize("ended_at", [NOW, NOW + timedelta(days=4_000)])
+async def test_a_seal_that_was_ended_before_its_time_is_found(
+    parts: Parts, ended_at: datetime
+) -> None:
+    await three_seals(parts)
+    await parts.pool.execute("update access_seal set ended_at = $1 where no = 2", ended_at)
+    await parts.pool.execute("delete from access_entry where seal = 2")
+    assert "seal 2 was ended before its time" in (await looked_through(parts)).broken
+    await read(parts, PERSONS[0])
+    with pytest.raises(asyncpg.RestrictViolationError, match="only added to"):
+        await parts.pool.execute("update access_entry set seal = 2 where seal is null")
+
+
+async def test_entries_that_nobody_seals_are_late(parts: Parts) -> None:
+    await read(parts, PERSONS[0])
+    assert not (await looked_through(parts)).late
+    parts.database.clock = ManualClock(NOW + timedelta(minutes=16))
+    assert (await looked_through(parts)).late
 
 
 async def test_thousands_are_one_seal_and_the_rest_another(parts: Parts) -> None:

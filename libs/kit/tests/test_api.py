@@ -15,7 +15,7 @@ import httpx2
 import pytest
 import yaml
 from brobyg_kit.api import create_app
-from brobyg_kit.auth import Caller, Verifier, requires
+from brobyg_kit.auth import Caller, Verifier, requires_act
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.health import OUTBOX_LIMIT, Health
 from brobyg_kit.metrics import Metrics
@@ -33,6 +33,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.types import Message
 
 PUBLIC_KEYS = token_keys()[1]
+#: The act is for coordinators alone.
+Coordinator = Annotated[Caller, Depends(requires_act("work-on-attention"))]
 
 
 class Thing(BaseModel):
@@ -70,25 +72,19 @@ def router() -> APIRouter:
     made = APIRouter()
 
     @made.post("/things")
-    async def create(
-        thing: Thing, caller: Annotated[Caller, Depends(requires("coordinator"))]
-    ) -> dict[str, object]:
+    async def create(thing: Thing, caller: Coordinator) -> dict[str, object]:
         return {"number": thing.number, "department": caller.department}
 
     @made.get("/things")
-    async def things(
-        _: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10
-    ) -> int:
+    async def things(_: Coordinator, limit: int = 10) -> int:
         return limit
 
     @made.get("/by-id/{one}")
-    async def by_id(one: UUID, _: Annotated[Caller, Depends(requires("coordinator"))]) -> UUID:
+    async def by_id(one: UUID, _: Coordinator) -> UUID:
         return one
 
     @made.get("/raises/{number}")
-    async def raises(
-        number: int, caller: Annotated[Caller, Depends(requires("coordinator"))]
-    ) -> None:
+    async def raises(number: int, caller: Coordinator) -> None:
         raise (AWAY + BUGS)[number]
 
     return made
@@ -99,7 +95,7 @@ def app(parts: Parts, verifier: Verifier | None = None, **waiting: object) -> Fa
         return waiting
 
     service = Service("thing", "thing", KitSettings, lambda _: parts, asyncapi=messages_of)
-    verifier = verifier or Verifier(PUBLIC_KEYS, WallClock())
+    verifier = verifier or Verifier.of_files(PUBLIC_KEYS, None, WallClock())
     return create_app(
         service,
         parts,
@@ -145,6 +141,14 @@ async def test_without_a_valid_token_nothing_opens_but_health(header: str | None
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "Bearer"
     assert health == [200, 200, 200]
+
+
+async def test_a_body_that_is_missing_is_asked_for() -> None:
+    headers = bearer("coordinator") | {"Content-Type": "application/json"}
+    async with client(app(Parts(routers=[router()]))) as http:
+        answer = await http.post("/things", headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": "", "detail": "expected a body: a JSON object"}]
 
 
 async def test_a_query_parameter_that_nobody_looks_at_is_refused_with_those_that_are_known() -> (
@@ -226,7 +230,7 @@ async def test_a_router_whose_errors_have_a_form_of_their_own_describes_them_its
     )
 
     @own.get("/own")
-    async def read(_: Annotated[Caller, Depends(requires("coordinator"))], limit: int = 10) -> int:
+    async def read(_: Coordinator, limit: int = 10) -> int:
         return limit
 
     async with client(app(Parts(routers=[own]))) as http:
@@ -237,7 +241,9 @@ async def test_a_router_whose_errors_have_a_form_of_their_own_describes_them_its
 
 
 async def test_an_expired_token_is_refused() -> None:
-    later = Verifier(PUBLIC_KEYS, ManualClock(datetime.now(UTC) + timedelta(hours=2)))
+    later = Verifier.of_files(
+        PUBLIC_KEYS, None, ManualClock(datetime.now(UTC) + timedelta(hours=2))
+    )
     async with client(app(Parts(routers=[router()]), later)) as http:
         answer = await http.post("/things", json=GOOD, headers=bearer("coordinator"))
     assert answer.status_code == 401
@@ -364,6 +370,7 @@ async def test_a_missing_database_is_a_503_to_retry(number: int) -> None:
     async with client(app(Parts(routers=[router()]))) as http:
         away = await http.get(f"/raises/{number}", headers=bearer("coordinator"))
     assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+    assert "Idempotency-Key" not in away.json()["detail"]  # reading takes none
 
 
 @pytest.mark.parametrize("number", range(len(BUGS)))
@@ -382,7 +389,9 @@ async def test_an_answer_that_breaks_off_is_not_begun_a_second_time() -> None:
     broken = APIRouter()
 
     @broken.get("/broken")
-    async def half(_: Annotated[Caller, Depends(requires("coordinator"))]) -> StreamingResponse:
+    async def half(
+        _: Coordinator,
+    ) -> StreamingResponse:
         async def parts() -> AsyncIterator[bytes]:
             yield b"half of it"
             raise RuntimeError("0201609995")

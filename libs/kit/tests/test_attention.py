@@ -308,7 +308,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     router = attention_router(
         parts.database,
         ATTENTION,
-        roles=["coordinator"],
+        act="work-on-attention",
         outcomes=["done", "other"],
         departments_of=own_department,
     )
@@ -317,7 +317,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
         service,
         ServiceParts(routers=[router]),
         WallClock(),
-        Verifier(token_keys()[1], WallClock()),
+        Verifier.of_files(token_keys()[1], None, WallClock()),
         Metrics(),
         Health(),
         _nothing_waits,

@@ -12,6 +12,7 @@ from brobyg_kit import cli
 from brobyg_kit.errors import LoginRefused
 from brobyg_kit.logins import Login, ensure_login, quoted, signed_in
 from brobyg_kit.migrate import migrate
+from brobyg_kit.runtime import Runtime
 from brobyg_kit.service import Parts as ServiceParts
 from brobyg_kit.service import Service
 from brobyg_kit.settings import KitSettings
@@ -107,6 +108,46 @@ async def test_after_a_migration_the_service_reads_and_writes_its_rows_and_nothi
                     await service.execute(statement)
         finally:
             await service.close()
+
+
+async def test_readiness_tells_of_a_database_whose_rights_are_not_those_granted(
+    postgres: str,
+) -> None:
+    async with things(postgres) as (name, login):
+        own, owner_url = signed_in(postgres, login), f"{postgres}/brobyg_{name}"
+        await ensure_login(postgres, login)
+        owner = await asyncpg.connect(f"{postgres}/postgres")
+        await owner.execute(f"create database brobyg_{name}")
+        await migrate(owner_url, MetaData(), NO_VERSIONS, login.name)
+
+        class Own(KitSettings):
+            def server_of(self, service: str) -> str:
+                return own
+
+        service = Service(name, "brobyg_kit", Own, lambda _: ServiceParts(), metadata=MetaData())
+        runtime = Runtime(service, Own())
+        assert runtime.database is not None
+        await runtime._open(runtime.database)
+
+        async def readiness() -> tuple[bool, str]:
+            check = await runtime._check_database()
+            return check.ok, check.detail
+
+        assert await readiness() == (True, "")
+        advice = f"run 'brobyg {name} migrate'"
+        for undo, told in (
+            (f"grant connect on database brobyg_{name} to public", "every login of the server"),
+            (f"revoke insert on outbox from {quoted(login.name)}", "a right to public.outbox"),
+        ):
+            there = await asyncpg.connect(owner_url)
+            await there.execute(undo)
+            await there.close()
+            ready, detail = await readiness()
+            assert (ready, told in detail, detail.endswith(advice)) == (False, True, True)
+            await migrate(owner_url, MetaData(), NO_VERSIONS, login.name)
+            assert await readiness() == (True, "")
+        await runtime.database.close()
+        await owner.close()
 
 
 async def test_a_service_enters_no_other_service_s_database(postgres: str) -> None:

@@ -43,7 +43,7 @@ async def client(parts: Parts) -> AsyncIterator[httpx2.AsyncClient]:
     served = ServiceParts(routers=routers)
     application = create_app(
         Service("test", "test", KitSettings, lambda _: served), served, WallClock(),
-        Verifier(token_keys()[1], WallClock()), Metrics(), Health(), figures,
+        Verifier.of_files(token_keys()[1], None, WallClock()), Metrics(), Health(), figures,
     )  # fmt: skip
     transport = httpx2.ASGITransport(app=application, raise_app_exceptions=False)
     async with httpx2.AsyncClient(

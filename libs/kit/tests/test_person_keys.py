@@ -223,7 +223,7 @@ async def test_the_commands_tell_what_each_master_key_wraps_and_when_it_may_go(
     assert (code, json.loads(said)["remaining"], json.loads(said)["unreadable"]) == (0, 0, 0)
     code, said = await run(app, "status")
     assert code == 0
-    assert "may be removed" in said
+    assert "may go once it is the older one" in said
     await write(database, keys(LOST), an_id(9))
     code, said = await run(app, "rotate")
     assert (code, "missing" in said) == (keys_cli.REMAINING, True)

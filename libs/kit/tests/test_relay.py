@@ -194,3 +194,26 @@ async def test_a_relay_that_is_never_idle_shows_that_it_lives(
         await sent(parts, 30)
         await eventually(lambda: empty(parts), "the outbox is empty")
     assert len(left) >= 30
+
+
+async def test_a_relay_whose_lock_another_session_has_says_who_once_rows_wait(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "LOCK_PATIENCE", 0.0)
+    holder = await asyncpg.connect(parts.database.url)
+    await holder.execute("select pg_advisory_lock($1)", relaying._LOCK)
+    pid, beat = holder.get_server_pid(), Heartbeat("relay")
+
+    async def content() -> bool:
+        return not beat.trouble
+
+    async def told() -> bool:
+        return f"(pid {pid}, login " in beat.trouble
+
+    async with going(Relay(parts.database.url, parts.kafka, "test", Metrics(), beat)):
+        await eventually(content, "a second relay that has nothing to do is content")
+        await parts.emit(range(1))
+        await eventually(told, "the relay tells who has its lock")
+        await holder.close()
+        assert await sent(parts, 1) == [1]
+        await eventually(content, "the relay is content again")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 from brobyg_kit import middleware
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import Running, bearer
@@ -34,7 +34,7 @@ async def thing(serve: Serve) -> AsyncIterator[Running]:
 
     @router.post("/things")
     async def create(
-        request: Request, _: Annotated[Caller, Depends(requires("coordinator"))]
+        request: Request, _: Annotated[Caller, Depends(requires_act("work-on-attention"))]
     ) -> int:
         return len(await request.body())
 

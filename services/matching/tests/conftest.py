@@ -62,15 +62,14 @@ async def shared(addresses: Addresses) -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def matching(shared: Running) -> Running:
     """The shared service, emptied."""
-    from brobyg_kit.testing import as_owner
+    from brobyg_kit.testing import emptied
     from matching_samples import query
 
     assert shared.runtime.database is not None
     own = [one for one in metadata.sorted_tables if one.name != "roster"]
     # The reference data stays.
     kits = [one for one in kit_metadata.sorted_tables if one is not replica]
-    tables = ", ".join(one.name for one in (*kits, *own))
-    await as_owner(shared.runtime.database, f"truncate {tables}")
+    await emptied(shared.runtime.database, [one.name for one in (*kits, *own)])
     # What the process holds in memory is no longer so.
     await query(shared.runtime.database, "update roster set version = version + 1")
     return shared

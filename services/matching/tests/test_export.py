@@ -122,20 +122,22 @@ async def test_control_a_table_that_is_added_and_not_told_is_found() -> None:
     assert unaccounted(HELD, [*metadata.tables.values(), added]) == ["diary"]
 
 
-async def test_only_services_are_told_and_of_helpers_coordinators_of_theirs(
+async def test_services_and_data_protection_are_told_and_of_helpers_coordinators_of_theirs(
     matching: Running,
 ) -> None:
     helper, elsewhere = await active(matching), bearer("coordinator", department="aarhus")
-    who = (helper_token(helper), {}, elsewhere, COORDINATOR, NOTIFICATION)
+    officer = bearer("data_protection")
+    who = (helper_token(helper), {}, elsewhere, COORDINATOR, NOTIFICATION, officer)
     for people, person, expected in (
-        ("volunteers", helper, [403, 401, 404, 200, 200]),
-        ("citizens", an_id("citizen"), [403, 401, 403, 403, 200]),
+        ("volunteers", helper, [403, 401, 404, 200, 200, 200]),
+        ("citizens", an_id("citizen"), [403, 401, 403, 403, 200, 200]),
     ):
         path = f"/{people}/{person}/export"
-        answers = [(await matching.client.get(path, headers=one)).status_code for one in who]
-        assert answers == expected
+        answers = [await matching.client.get(path, headers=one) for one in who]
+        assert [one.status_code for one in answers] == expected
+    assert answers[3].json()["detail"] == "needs one of: data_protection, service"
     read = await rows(matching, "select purpose from access_entry order by id")
-    assert read == [("export",), ("export",)]
+    assert read == [("export",)] * 3
     # Nothing is held of the citizen, so nothing was given.
     assert await rows(matching, "select distinct person_id::text from access_entry") == [(helper,)]
     unknown = await matching.client.get(

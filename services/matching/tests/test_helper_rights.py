@@ -205,6 +205,27 @@ async def test_links_say_plainly_what_is_so(matching: Running) -> None:
         assert shown["starts_at"] is None
 
 
+async def test_from_the_moment_of_the_erasure_no_link_shows_what_was_offered(
+    matching: Running,
+) -> None:
+    one, _, accepted = await matched(matching)
+    ((match,),) = await rows(matching, "select match_id::text from seat")
+    paths = [
+        f"/offers/{accepted}/answer-link",
+        f"/needs/{an_id('need')}/matches/{match}/answer-link",
+    ]
+    told = [(await matching.client.get(path, headers=NOTIFICATION)).json() for path in paths]
+    assert (await erase(matching, one)).status_code == 202
+    for _ in range(2):  # before what they had agreed to has ended, and after
+        for token in (link["token"] for link in told):
+            shown = (await matching.client.get(f"/answers/{token}", headers=PORTAL)).json()
+            assert (shown["state"], shown["reason"]) == ("withdrawn", "helper_erased")
+            assert (shown["starts_at"], shown["location_name"]) == (None, None)
+        link = (await matching.client.get(paths[0], headers=NOTIFICATION)).json()
+        assert (link["state"], link["meet_at"]) == ("withdrawn", None)
+        await fire(matching)
+
+
 async def test_an_open_offer_is_refused_with_what_is_so(matching: Running) -> None:
     one, _ = await both_asked(matching)
     (mine,) = [o for o in await open_offers(matching) if o.helper_id == one]
@@ -218,7 +239,10 @@ async def test_again_has_no_effect_and_the_first_reason_stays(matching: Running)
     one = await active(matching)
     first = await restrict(matching, one, "legal_claim")
     assert first.status_code == 200
-    assert (await restrict(matching, one)).json() == first.json()
+    assert (await restrict(matching, one, "legal_claim")).json() == first.json()
+    other = await restrict(matching, one, "objection")
+    assert other.status_code == 409
+    assert "for legal_claim, which stays" in other.json()["detail"]
     assert [(await lift(matching, one)).status_code for _ in range(2)] == [204, 204]
     erased = await erase(matching, one, "retention_over")
     assert (erased.status_code, erased.headers["location"]) == (202, f"/erasures/{one}")
@@ -341,7 +365,11 @@ async def test_whom_a_restored_backup_has_again_is_erased_again(
 @pytest.mark.parametrize("how", END)
 async def test_a_reason_is_one_of_the_known_words(matching: Running, how: str) -> None:
     one = await active(matching)
-    assert (await END[how](matching, one, "lauridsen")).status_code == 422
+    refused = await END[how](matching, one, "lauridsen")
+    assert refused.status_code == 422
+    (wrong,) = refused.json()["errors"]
+    assert wrong["detail"].startswith("expected one of: ")
+    assert "objection" in wrong["detail"] or "requested" in wrong["detail"]
 
 
 async def test_whose_key_was_lost_is_not_taken_for_erased(own: Running) -> None:

@@ -5,6 +5,7 @@ from datetime import date
 from functools import partial
 
 import pytest
+from brobyg_kit.attention import actor_of
 from brobyg_kit.testing import Running, bearer
 from brobyg_matching.adapters.helpers import PostgresHelpers
 from brobyg_matching.domain.helper import Helper, Paper, activated
@@ -174,7 +175,7 @@ async def test_who_read_a_contact_is_recorded_and_a_service_learns_the_given_nam
     told = (await matching.client.get(path, headers=NOTIFICATION)).json()
     assert (told["name"], told["phone"], told["language"]) == ("Ida", None, "da")
     assert await rows(matching, "select reader, purpose from access_entry") == [
-        ("tester", "message")
+        (actor_of("tester"), "message")
     ]
     own = await matching.client.get(f"/volunteers/{helper_id}", headers=helper_token(helper_id))
     assert own.status_code == 200

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from alembic.util import CommandError
+from brobyg_kit.auth import Caller
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.migrate import migrate
@@ -25,6 +26,8 @@ _HELPER = """insert into helper (helper_id, status, pools, departments, language
     'female', '{}', '8900', 1, 'car', '[]', '{}', 1, now())"""
 _CONTACT = """insert into helper_contact (helper_id, name, email, email_key, phone, language)
     values ($1::text::uuid, $2, $3, $4, $5, $6)"""
+
+ME = Caller("me", frozenset({"coordinator"}))
 
 
 def contact_of(number: int) -> Contact:
@@ -76,7 +79,7 @@ async def test_every_contact_is_sealed_and_who_registers_twice_is_still_noticed(
     try:
         helpers = PostgresHelpers(database, CONTACTS)
         for one in range(0, HELPERS, 100):
-            assert await helpers.contact(an_id(f"helper {one}"), "me", "test") == contact_of(one)
+            assert await helpers.contact(an_id(f"helper {one}"), ME, "call") == contact_of(one)
         async with database.transaction() as tx:
             for one in (4, 5):
                 again = Contact(

@@ -205,10 +205,7 @@ async def test_a_release_names_nobody_and_asks_only_for_its_reader(
         await parts.ended(*["sent"] * 4)
     assert len(owners.asked) == 2
     assert "Einer" not in text(mail_server.to("ellen@example.org")[1])
-    assert {purpose for _, purpose in owners.asked} == {
-        "notify_released_helper",
-        "notify_released_citizen",
-    }
+    assert {purpose for _, purpose in owners.asked} == {"message"}
 
 
 async def test_a_batch_received_twice_tells_once(parts_for, mail_server, cause, clock) -> None:

@@ -29,6 +29,7 @@ async def test_the_messages_to_somebody_are_told_and_to_nobody_else(
         told = {one["heading"]: one["rows"] for one in answer.json()["sections"]}
         (message,) = told["Messages to you"]
         assert message["recipient_id"] == who
+        assert ("referral_id" in message) == (people == "citizens")
         assert [one for one in PEOPLE.values() if one != who and one in str(told)] == []
         (reading,) = told["When your data was seen, and what for"]
         assert reading["person_id"] == who

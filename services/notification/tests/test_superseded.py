@@ -77,7 +77,7 @@ async def test_what_ended_while_the_mail_server_was_away_is_dropped_before_anybo
     assert calendar(volunteers)["METHOD"] == "CANCEL", "who said yes hears that nobody is waiting"
     assert event_of(volunteers)["SEQUENCE"] == 1
     assert mail_server.to("einer@example.org") == [], "there is nothing to take back"
-    assert [purpose for _, purpose in owners.asked] == ["notify_released_helper"]
+    assert [purpose for _, purpose in owners.asked] == ["message"]
 
 
 async def test_of_two_matches_while_the_mail_server_was_away_the_newer_is_told_as_the_first(

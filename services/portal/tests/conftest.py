@@ -1,17 +1,21 @@
 """The portal over real HTTP, with a matching that answers as each test sets it up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+import pytest_asyncio
 import uvicorn
+from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.free_ports import free_port
-from brobyg_kit.testing import Running, eventually
+from brobyg_kit.testing import Running, eventually, served
 from brobyg_portal.bootstrap import SERVICE
+from brobyg_portal.testing import Portal, portal_with, provided
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+
+from conftest import Addresses
 
 TOKEN = "signed.token-of_an.offer"
 OFFER = {
@@ -28,7 +32,6 @@ OFFER = {
 class Matching:
     """What matching is asked, and what it will say."""
 
-    url: str
     offer: dict[str, object] = field(default_factory=lambda: dict(OFFER))
     status: int = 200
     reply: tuple[int, dict[str, object]] = (200, {"state": "accepted"})
@@ -37,48 +40,99 @@ class Matching:
     tokens: list[str] = field(default_factory=list)
 
 
-@pytest.fixture
-async def matching() -> AsyncIterator[Matching]:
-    """Up, with an open offer under TOKEN."""
-    port = free_port()
-    app, known = FastAPI(), Matching(f"http://127.0.0.1:{port}")
+class _Asked:
+    """The matching that a test has set up."""
 
-    @app.get("/answers/{token}")
-    async def look(token: str, request: Request) -> Response:
-        known.looked += 1
-        known.tokens.append(request.headers.get("authorization", ""))
-        if len(token) > 300:  # as matching
-            return JSONResponse({}, 422)
-        if token != TOKEN:
-            return JSONResponse({"type": "https://brobyg.dk/problems/unknown-link"}, 404)
-        return JSONResponse(known.offer, known.status)
+    def __init__(self) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.known = Matching()
 
-    @app.post("/answers/{token}")
-    async def give(token: str, request: Request) -> Response:
-        known.given.append(await request.json())
-        status, body = known.reply
-        return JSONResponse(body, status)
+    def app(self) -> FastAPI:
+        app = FastAPI()
 
+        @app.get("/answers/{token}")
+        async def look(token: str, request: Request) -> Response:
+            self.known.looked += 1
+            self.known.tokens.append(request.headers.get("authorization", ""))
+            if len(token) > 300:  # as matching
+                return JSONResponse({}, 422)
+            if token != TOKEN:
+                return JSONResponse({"type": "https://brobyg.dk/problems/unknown-link"}, 404)
+            return JSONResponse(self.known.offer, self.known.status)
+
+        @app.post("/answers/{token}")
+        async def give(token: str, request: Request) -> Response:
+            self.known.given.append(await request.json())
+            status, body = self.known.reply
+            if status == 200:  # as matching tells it from then on
+                reason = "helper_withdrew" if body.get("state") == "withdrawn" else None
+                self.known.offer |= {"state": body.get("state"), "reason": reason}
+            return JSONResponse(body, status)
+
+        return app
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def asked() -> AsyncIterator[_Asked]:
+    """Up, for all tests of a module."""
+    found = _Asked()
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+            found.app(), host="127.0.0.1", port=int(found.url.rpartition(":")[2]),
+            log_config=None, access_log=False, lifespan="off",
         )
-    )
+    )  # fmt: skip
     serving = asyncio.create_task(server._serve())
 
     async def up() -> bool:
         return server.started
 
     await eventually(up, "matching answers")
-    yield known
+    yield found
     server.should_exit = True
     await serving
 
 
 @pytest.fixture
-async def portal(
-    serve: Callable[..., AbstractAsyncContextManager[Running]], matching: Matching
-) -> AsyncIterator[Running]:
-    """The portal, in front of that matching."""
-    async with serve(SERVICE, matching_url=matching.url) as running:
+def matching(asked: _Asked) -> Matching:
+    """Up, with an open offer under TOKEN."""
+    asked.known = Matching()
+    return asked.known
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def portal(addresses: Addresses, asked: _Asked) -> AsyncIterator[Running]:
+    """The portal, in front of that matching, for all tests of a module."""
+    serving = served(SERVICE, addresses.database, addresses.kafka, matching_url=asked.url)
+    async with serving as running:
+        running.client.follow_redirects = True
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _a_browser_without_cookies(request: pytest.FixtureRequest) -> None:
+    if "portal" in request.fixturenames:
+        request.getfixturevalue("portal").client.cookies.clear()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def staffed(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Portal]:
+    """The portal with a provider of its own, for all tests of a module; its time stands still."""
+    folder, clock = tmp_path_factory.mktemp("portal"), ManualClock(WallClock().now())
+    async with (
+        provided() as provider,
+        portal_with(
+            SERVICE, addresses.database, addresses.kafka, provider, folder, clock
+        ) as portal,
+    ):
+        yield portal
+
+
+@pytest.fixture
+def time(staffed: Portal) -> ManualClock:
+    """The portal's time."""
+    clock = staffed.running.runtime.clock
+    assert isinstance(clock, ManualClock)
+    return clock

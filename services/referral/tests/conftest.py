@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from brobyg_kit import tables
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.testing import Running, as_owner, served
+from brobyg_kit.testing import Running, emptied, served
 from brobyg_referral.bootstrap import SERVICE
 from brobyg_referral.metadata import metadata
 from brobyg_referral.reference.adapters.tables import reference_entry
@@ -38,6 +38,6 @@ async def service(one_service: Running, monkeypatch: pytest.MonkeyPatch) -> Serv
     """The service's API with no more than reference data in it; the outbox is not relayed."""
     monkeypatch.setenv("BROBYG_PATHWAYS", str(PATHWAYS))
     served_api = Served(one_service)
-    emptied = {**tables.metadata.tables, **metadata.tables}.keys() - {reference_entry.name}
-    await as_owner(served_api.database, f"truncate {', '.join(sorted(emptied))}")
+    own = {**tables.metadata.tables, **metadata.tables}.keys() - {reference_entry.name}
+    await emptied(served_api.database, sorted(own))
     return served_api

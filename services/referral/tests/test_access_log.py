@@ -11,6 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 COORDINATOR = bearer("coordinator", department="randers-norddjurs")
 ELSEWHERE = bearer("coordinator", department="aarhus")
 OFFICER = bearer("data_protection")
+ACUTE = {"purpose": "safety", "emergency": "acute"}
 
 
 async def test_a_purpose_is_asked_for_and_only_those_that_there_are(service: Served) -> None:
@@ -20,7 +21,8 @@ async def test_a_purpose_is_asked_for_and_only_those_that_there_are(service: Ser
         refused = await client.get(f"{path}{wrong}", headers=COORDINATOR)
         assert refused.status_code == 422, wrong
     assert "expected one of: call, write, arrange" in refused.text
-    unknown = await client.get(f"{path}?purpose=call&emergency=curious", headers=ELSEWHERE)
+    why = {"purpose": "call", "emergency": "curious"}
+    unknown = await client.post(path, json=why, headers=ELSEWHERE)
     assert (unknown.status_code, "expected one of: acute" in unknown.text) == (422, True)
     assert await service.rows("select 1 from access_entry") == []
 
@@ -29,13 +31,13 @@ async def test_in_an_emergency_another_department_sees_who_it_is_and_theirs_is_t
     service: Served,
 ) -> None:
     citizen = (await service.referred())["citizen_id"]
-    path, client = f"/citizens/{citizen}/contact?purpose=safety", service.running.client
-    assert (await client.get(path, headers=ELSEWHERE)).status_code == 404
+    path, client = f"/citizens/{citizen}/contact", service.running.client
+    assert (await client.get(f"{path}?purpose=safety", headers=ELSEWHERE)).status_code == 404
     assert await service.attention() == []
     for _ in range(2):
-        seen = await client.get(f"{path}&emergency=acute", headers=ELSEWHERE)
+        seen = await client.post(path, json=ACUTE, headers=ELSEWHERE)
         assert (seen.status_code, seen.json()["name"]) == (200, f"{GIVEN} {FAMILY}")
-    own = await client.get(f"{path}&emergency=acute", headers=COORDINATOR)
+    own = await client.post(path, json=ACUTE, headers=COORDINATOR)
     assert own.status_code == 200, "it is theirs to see: no emergency"
     (item,) = await service.rows("select kind, department, body from attention")
     assert (item["kind"], item["department"]) == ("identity_opened", "randers-norddjurs")
@@ -47,14 +49,25 @@ async def test_in_an_emergency_another_department_sees_who_it_is_and_theirs_is_t
     ]  # fmt: skip
 
 
+async def test_what_was_told_of_an_emergency_is_settled_when_the_citizen_is_erased(
+    service: Served,
+) -> None:
+    citizen = (await service.referred())["citizen_id"]
+    client = service.running.client
+    await client.post(f"/citizens/{citizen}/contact", json=ACUTE, headers=ELSEWHERE)
+    await client.delete(f"/citizens/{citizen}?reason=requested", headers=COORDINATOR)
+    assert await service.rows("select outcome from attention") == [{"outcome": "no_longer_so"}]
+
+
 async def test_who_may_not_open_an_identity_may_not_in_an_emergency_either(
     service: Served,
 ) -> None:
     citizen = (await service.referred())["citizen_id"]
-    path = f"/citizens/{citizen}/contact?purpose=safety&emergency=acute"
-    for roles, expected in (("referrer", 403), ("hospital", 403), ("service", 403)):
-        answer = await service.running.client.get(path, headers=bearer(roles, organisation="gp"))
-        assert answer.status_code == expected, roles
+    path = f"/citizens/{citizen}/contact"
+    for role in ("referrer", "hospital", "service", "data_protection"):
+        headers = bearer(role, organisation="gp")
+        answer = await service.running.client.post(path, json=ACUTE, headers=headers)
+        assert answer.status_code == 403, role
     assert await service.rows("select 1 from access_entry") == []
 
 
@@ -66,8 +79,10 @@ async def test_who_has_seen_it_is_told_in_plain_words_and_by_nobodys_name(
     await client.get(f"/citizens/{citizen}/contact?purpose=call", headers=COORDINATOR)
     async with service.database.transaction() as tx:
         await access_log.seal(tx)
-    await client.get(
-        f"/citizens/{citizen}/contact?purpose=safety&emergency=at_the_door", headers=ELSEWHERE
+    await client.post(
+        f"/citizens/{citizen}/contact",
+        json={"purpose": "safety", "emergency": "at_the_door"},
+        headers=ELSEWHERE,
     )
     path = f"/citizens/{citizen}/accesses"
     told = (await client.get(f"{path}?language=en", headers=OFFICER)).json()

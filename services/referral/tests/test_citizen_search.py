@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from brobyg_kit.attention import actor_of
 from brobyg_kit.testing import bearer
 from referral_bench import REFERRER, Served
 from referral_samples import CPR, FAMILY, GIVEN, MESSAGES, OTHER_CPR, PHONE, UNKNOWN_CPR, referral
@@ -91,7 +92,7 @@ async def test_each_who_was_found_is_recorded_as_looked_up(service: Served) -> N
     await found(service, name="einer")
     await found(service, name="nobody of this name")
     assert await service.rows("select person_id::text, purpose, reader from access_entry") == [
-        {"person_id": made, "purpose": "search", "reader": "coordinator-1"}
+        {"person_id": made, "purpose": "search", "reader": actor_of("coordinator-1")}
     ]
 
 
@@ -101,6 +102,9 @@ async def test_only_a_department_that_has_referred_the_citizen_and_head_office_f
     made = (await service.referred())["citizen_id"]
     assert await found(service, ELSEWHERE, name="einer") == []
     assert await found(service, HEAD_OFFICE, name="einer") == [made]
+    for anywhere in (None, "aarhus"):  # who asks to be erased is to be found
+        officer = bearer("data_protection", department=anywhere)
+        assert await found(service, officer, name="einer") == [made]
     for headers in (REFERRER, bearer("service"), bearer("analyst")):
         answer = await service.running.client.post(
             "/citizens/search", json={"name": "einer"}, headers=headers
@@ -135,7 +139,8 @@ async def test_who_is_erased_is_not_found_and_leaves_no_key_and_no_token(service
 @pytest.mark.parametrize(
     "body",
     [{}, {"name": "e"}, {"name": " - "}, {"phone": "123"}, {"limit": 51, "name": "einer"},
-     {"name": "einer", "cpr": CPR}, {"birth_date": "02-01-1960"}],
+     {"name": "einer", "cpr": CPR}, {"birth_date": "02-01-1960"},
+     {"birth_date": -315532800}, {"birth_date": "0"}, {"birth_date": CPR}, {"name": "L"}],
 )  # fmt: skip
 async def test_what_asks_for_nothing_is_refused_without_being_repeated(
     service: Served, body: dict[str, Any]
@@ -143,6 +148,10 @@ async def test_what_asks_for_nothing_is_refused_without_being_repeated(
     answer = await service.running.client.post("/citizens/search", json=body, headers=COORDINATOR)
     assert answer.status_code == 422
     assert CPR not in answer.text
+    if "birth_date" in body:
+        assert "expected a date such as 1960-01-31" in answer.text
+    elif body.get("name") == "L":
+        assert "expected the first 3 letters of a name, a whole name of 2" in answer.text
 
 
 async def test_a_missing_master_key_is_told_by_readiness_and_is_no_fault_of_the_request(

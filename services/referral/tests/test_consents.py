@@ -317,6 +317,16 @@ async def test_consent_in_a_newer_text_takes_the_place_of_the_old(
     assert not any(one["stands"] for one in (await listed(service, made))[1:])
 
 
+async def test_consent_in_another_form_takes_the_place_of_the_old(service: Served) -> None:
+    made = await service.referred()
+    for given_at, how in (("09", "oral"), ("10", "written"), ("11", "written")):
+        given_at = f"2026-11-25T{given_at}:00:00+01:00"
+        answer = await give(service, made, "research", given_at=given_at, how=how)
+        assert answer.status_code == 200, answer.text
+    found = [one for one in await listed(service, made) if one["scope"] == "research"]
+    assert [(one["how"], one["stands"]) for one in found] == [("oral", False), ("written", True)]
+
+
 async def test_others_neither_see_nor_change_it(service: Served) -> None:
     made = await service.referred()
     elsewhere = bearer("coordinator", organisation="municipality-0707", department="aarhus")

@@ -9,6 +9,7 @@ import httpx2
 import msgspec
 import pytest
 from brobyg_contracts import CitizenErased, ErasureAcknowledged, EventData
+from brobyg_kit.attention import actor_of
 from brobyg_kit.event import Event, encode_data
 from brobyg_kit.ids import derived_id
 from brobyg_kit.problems import GONE
@@ -142,7 +143,7 @@ async def test_nothing_that_is_left_finds_the_citizen_and_nothing_brings_them_ba
     assert [one for one in (*map(str, canaries), *(b.hex() for b in bytes_of)) if one in left] == []
     # Who read it and why stays, about an id.
     assert await service.rows("select purpose, reader from access_entry") == [
-        {"purpose": "message", "reader": "notification"}
+        {"purpose": "message", "reader": actor_of("notification")}
     ]
     answers = [
         await client.get(contact, headers=SERVICE_TOKEN),

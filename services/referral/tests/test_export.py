@@ -123,7 +123,7 @@ async def test_only_services_and_coordinators_of_the_department_are_told(service
     unknown = await client.get(f"/citizens/{UNKNOWN}/export", headers=SERVICE_TOKEN)
     assert unknown.status_code == 404
     readers = await service.rows("select reader from access_entry order by id")
-    assert [row["reader"] for row in readers] == ["anna", "notification"]
+    assert [row["reader"] for row in readers] == [actor_of("anna"), actor_of("notification")]
 
 
 async def test_of_who_is_erased_there_is_nothing_to_tell(service: Served) -> None:

@@ -164,6 +164,26 @@ async def test_the_end_of_a_second_guardianship_is_asked_about_too(
     assert len(await asked(service)) == 3
 
 
+async def test_their_own_yes_of_before_the_guardianship_ended_is_refused(
+    service: Served, clock: ManualClock
+) -> None:
+    made = await guarded(service)
+    clock.advance(timedelta(minutes=1))
+    before = clock.now().isoformat()
+    clock.advance(timedelta(minutes=1))
+    await record(service, made, has_guardian=False)
+    ended = clock.now()
+    (guardians,) = [one for one in await listed(service, made) if one["scope"] == "processing"]
+    text = {"text_id": "escort-processing", "text_version": 1}
+    for given_at in (before, ended.isoformat(), guardians["given_at"]):
+        refused = await give(service, made, "processing", **text, given_at=given_at)
+        assert refused.status_code == 422, refused.text
+        assert "the citizen must have consented since" in refused.text
+    clock.advance(timedelta(minutes=1))
+    given = await give(service, made, "processing", **text, given_at=clock.now().isoformat())
+    assert given.status_code == 200, given.text
+
+
 async def fire_now(service: Served, made: dict[str, Any]) -> None:
     """As `fire`, whether it is due or not."""
     async with service.database.transaction() as tx:

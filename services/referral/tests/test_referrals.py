@@ -3,6 +3,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from brobyg_kit.attention import actor_of
 from brobyg_kit.problems import GONE
 from brobyg_kit.testing import bearer
 from brobyg_referral.cases.entrypoints.models import ReferralIn
@@ -251,7 +252,7 @@ async def test_what_messages_need_is_told_to_a_service_and_the_asking_is_recorde
     assert row == {
         "person_id": made["citizen_id"],
         "purpose": "message",
-        "reader": "notification",
+        "reader": actor_of("notification"),
         "roles": ["service"],
         "organisation": "brobyg",
     }

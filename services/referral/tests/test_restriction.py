@@ -214,8 +214,11 @@ async def test_again_has_no_effect_and_the_first_reason_stays(service: Served) -
     citizen, _ = await booked(service)
     answers = await asyncio.gather(*(restrict(service, citizen) for _ in range(3)))
     assert [one.status_code for one in answers] == [200] * 3
-    again = await restrict(service, citizen, "objection", HEAD_OFFICE)
+    again = await restrict(service, citizen, "accuracy_contested", HEAD_OFFICE)
     assert again.json() == answers[0].json()
+    other = await restrict(service, citizen, "objection", HEAD_OFFICE)
+    assert other.status_code == 409
+    assert "for accuracy_contested, which stays" in other.json()["detail"]
     told = [kind for kind, _ in await service.events()]
     assert (told.count("citizen.restricted"), told.count("need.closed")) == (1, 1)
     assert [(await lift(service, citizen)).status_code for _ in range(2)] == [204, 204]

@@ -255,7 +255,9 @@ async def read_on(url: str, started: asyncio.Event) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("name", ["Anna", "anna;", "reporting", "brobyg_test_reporting", "public"])
+@pytest.mark.parametrize(
+    "name", ["Anna", "anna;", "reporting", "brobyg_test_reporting", "public", "none"]
+)
 async def test_a_name_that_is_no_plain_word_or_that_something_has_is_refused(
     database_for: DatabaseFor, name: str
 ) -> None:

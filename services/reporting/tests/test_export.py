@@ -53,6 +53,8 @@ async def test_what_the_history_says_of_somebody_is_told(serve: Serve, people: s
         naming = await tables_naming(database, who)
         assert {"event_log", "match", "access_entry"} <= naming
         assert naming <= names | KIT_EXEMPT.keys()
+        officer = await running.client.get(path, headers=bearer("data_protection"))
+        assert officer.status_code == 200
         for refused in (bearer("analyst"), bearer("coordinator")):
             assert (await running.client.get(path, headers=refused)).status_code == 403
 

@@ -68,6 +68,7 @@ async def test_what_is_no_position_is_refused(serve: Serve, wrong: str) -> None:
     async with serve(SERVICE) as running:
         answer = await running.client.get(f"/referrals?after={wrong}", headers=ANALYST)
         assert answer.status_code == 422
+        assert "`topic:subject:sequence` such as" in answer.text
 
 
 @pytest.mark.parametrize(

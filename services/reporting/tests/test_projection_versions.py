@@ -13,20 +13,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import asyncpg
 import pytest
 from brobyg_contracts import HelperPaused
 from brobyg_kit import upcasting
 from brobyg_kit.database import Database
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Heartbeat
-from brobyg_reporting.adapters import fingerprints, versions
+from brobyg_reporting.adapters import fingerprints, versions, views
 from brobyg_reporting.adapters.tables import tables_of
-from brobyg_reporting.adapters.versions import VersionTables
+from brobyg_reporting.adapters.versions import VersionTables, opened
 from brobyg_reporting.bootstrap import SERVICE
 from brobyg_reporting.domain.log import LoggedEvent
 from brobyg_reporting.domain.projections import APPOINTMENT, HELPER
 from brobyg_reporting.entrypoints import cli
-from brobyg_reporting.errors import OtherCode, RebuildRefused
+from brobyg_reporting.errors import OtherCode, RebuildRefused, ViewsInUse
 from brobyg_reporting.rebuild_parts import rebuild_ports
 from brobyg_reporting.testing import interleave, make_history
 from brobyg_reporting.use_cases.follow import BY_TABLE
@@ -41,6 +42,10 @@ from .test_versions import shown
 DatabaseFor = Callable[..., AbstractAsyncContextManager[Database]]
 
 RELEASE = fingerprints.fingerprint
+BEGUN = (
+    "insert into reporting.projection_version (number, projection, state, fingerprint)"
+    " values (9, 'helper', 'verifying', '')"
+)
 SCHEMAS = "select string_agg(nspname, ' ') from pg_namespace where nspname like 'projection_v%'"
 
 
@@ -204,8 +209,43 @@ async def test_what_is_built_is_shown_by_switch_alone_and_verify_changes_nothing
         assert await unlike(database, events) == []
         again = await asyncio.to_thread(CliRunner().invoke, cli.app, ["switch"])
         assert (again.exit_code, "built nothing" in again.output) == (1, True)
-        [status] = (await told("status", "helper"))["projections"]
-        assert (status["version"], status["events_behind"]) == (2, 0)
+        status = await told("status", "helper")
+        [helper] = status["projections"]
+        assert (helper["version"], helper["events_behind"]) == (2, 0)
+        ended = {one["number"]: one["outcome"] for one in status["builds"]}
+        assert (ended[1], ended[3]) == ("replaced", "verified: equal")
+        owner = await asyncpg.connect(database.url)
+        await owner.execute(BEGUN)
+        await owner.close()
+        for holds, outcome in ((True, "verifying"), (False, "stopped")):
+            async with opened(database.url) as another:
+                assert not holds or await another.claim_rebuild()
+                builds = (await told("status", "helper"))["builds"]
+                assert (builds[0]["number"], builds[0]["outcome"]) == (9, outcome)
+
+
+async def test_a_reader_who_holds_up_a_switch_is_named(
+    database_for: DatabaseFor, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_MOST_ATTEMPTS", 2)
+    async with database_for(SERVICE) as database:
+        await first_version(database)
+        await handle(database, some_events(10))
+        rebuilder = Rebuilder(kafka, database.url)
+        assert (await rebuilder.run("helper", purpose="build")).kept
+        reader = await asyncpg.connect(database.url)
+        begun = reader.transaction()
+        await begun.start()
+        await reader.fetch("select 1 from reporting.need")
+        with pytest.raises(ViewsInUse) as refused:
+            await rebuilder.run(purpose="switch")
+        pid, login = reader.get_server_pid(), await reader.fetchval("select current_user")
+        assert f"login {login} (pid {pid}) since 20" in str(refused.value)
+        assert "has need. " in str(refused.value)
+        assert f"pg_terminate_backend({pid})" in str(refused.value)
+        await begun.rollback()
+        await reader.close()
+        assert (await rebuilder.run(purpose="switch")).switched
 
 
 @pytest.mark.parametrize("command", ["rebuild", "verify", "switch"])

@@ -82,6 +82,8 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start everything that does not run yet, with its data kept, and wait until it is ready."""
+    from .system import PROVIDER_SETTING
+
     with _explained():
         system = system_of(folder)
         settings = {"BROBYG_CLOCK": clock, "BROBYG_NOTIFICATION_SMTP": smtp}
@@ -95,6 +97,7 @@ def up(
         "kafka": environment["BROBYG_KAFKA"],
         "postgres": f"postgresql://{database}  (password in {where.environment})",
         "mail": f"{environment['BROBYG_NOTIFICATION_SMTP']}  (read in {where.mail})",
+        "sign-in": environment[PROVIDER_SETTING] or "none",
     }
     answer = {
         "addresses": addresses,
@@ -178,7 +181,7 @@ def keys(folder: Folder = None) -> None:
     """Print keys as lines for .env, for docker-compose.yml; made once and kept in the folder."""
     import secrets
 
-    from .keys import make_keys
+    from .keys import PORTAL_PUBLIC_KEYS, make_keys
 
     where = system_of(folder).folder
     with where.locked():
@@ -186,6 +189,9 @@ def keys(folder: Folder = None) -> None:
     for name in ("BROBYG_TOKEN_SIGNING_KEY", "BROBYG_REPORTING_ANALYST_PASSWORD"):
         del made[name]  # used on this machine only
     made["BROBYG_PUBLIC_KEYS"] = made.pop("BROBYG_TOKEN_KEYS")
+    made["BROBYG_PORTAL_PUBLIC_KEYS"] = str(
+        Path(made["BROBYG_ISSUERS"]).with_name(PORTAL_PUBLIC_KEYS)
+    )
     made["BROBYG_DATABASE_PASSWORD"] = secrets.token_urlsafe(18)
     typer.echo("\n".join(f"{name}={value}" for name, value in made.items()))
 

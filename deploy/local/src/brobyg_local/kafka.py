@@ -57,7 +57,8 @@ class Kafka:
     def prepare(self) -> Program:
         """Its program, with ports and a formatted data folder. Blocks for seconds."""
         java = [str(find_java(self._say)), *JAVA_OPTIONS.split()]
-        java += [f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", "-cp", class_path(self._say)]
+        java += [f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}"]
+        java += ["-cp", class_path("kafka", self._say)]
         self._folder.kafka.mkdir(parents=True, exist_ok=True)
         ports = self._ports.choose("kafka"), self._ports.choose("kafka-controller")
         path = self._folder.kafka / "kafka.properties"

@@ -3,9 +3,11 @@
 import base64
 import json
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from brobyg_contracts.sign_in import sign_in
 from brobyg_kit.clock import WallClock
+from brobyg_kit.endings import end_of_token
 from brobyg_kit.tokens import generate_keys, issue_token
 
 from .state import StateFolder, read_json, write_atomically
@@ -32,6 +34,7 @@ PASSWORDS = tuple(
         "MATCHING_DATABASE",
         "NOTIFICATION_DATABASE",
         "REPORTING_DATABASE",
+        "PORTAL_DATABASE",
         "REPORTING_ANALYST",
     )
 )
@@ -40,6 +43,9 @@ TOKENS = {
     "BROBYG_NOTIFICATION_TOKEN": ("service:notification", "service"),
     "BROBYG_PORTAL_TOKEN": ("service:portal", "portal"),
 }
+#: The portal's own key, with which it asks services for whoever is signed in, and its public half.
+PORTAL_KEY, PORTAL_PUBLIC_KEYS = "portal.jwk.json", "portal-public.jwks.json"
+PORTAL_ISSUER = "brobyg-portal"
 
 
 def make_keys(folder: StateFolder) -> dict[str, str]:
@@ -68,18 +74,33 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
     values |= {name: kept.get(name) or secrets.token_urlsafe(18) for name in PASSWORDS}
     for name, (subject, role) in TOKENS.items():
         values[name] = kept.get(name, "")
-        if _expiry(values[name]) < clock.now() + RENEWED_BEFORE:
+        end = end_of_token(values[name])
+        if end is None or end < clock.now() + RENEWED_BEFORE:
             values[name] = issue_token(signing, subject, [role], clock, lifetime=TOKEN_LIFETIME)
     if values != kept:
         write_atomically(others, json.dumps(values, indent=2), mode=0o600)
-    return {**values, "BROBYG_TOKEN_KEYS": str(public), "BROBYG_TOKEN_SIGNING_KEY": str(signing)}
+    portal = keys / PORTAL_KEY
+    if not (read_json(portal) and read_json(keys / PORTAL_PUBLIC_KEYS)):
+        portal.unlink(missing_ok=True)
+        generate_keys(portal, keys / PORTAL_PUBLIC_KEYS)
+    issuers = keys / "issuers.toml"
+    write_atomically(issuers, _issuers())
+    return {
+        **values,
+        "BROBYG_TOKEN_KEYS": str(public),
+        "BROBYG_TOKEN_SIGNING_KEY": str(signing),
+        "BROBYG_PORTAL_SIGNING_KEY": str(portal),
+        "BROBYG_ISSUERS": str(issuers),
+    }
 
 
-def _expiry(token: str) -> datetime:
-    """When a token (RFC 7519) of ours ends; long ago for what is not a token."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
-    except (IndexError, KeyError, TypeError, ValueError):
-        return datetime.min.replace(tzinfo=UTC)
+def _issuers() -> str:
+    """The portal issues tokens for those whom it has signed in (BROBYG_ISSUERS)."""
+    roles = sorted(set(sign_in().staff.values()))
+    return f"""[[issuer]]
+issuer = "{PORTAL_ISSUER}"
+keys = "{PORTAL_PUBLIC_KEYS}"
+roles = {json.dumps(roles)}
+every_department = ""
+longest_seconds = 60
+"""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from brobyg_kit.operations import Trouble
+
 #: The `brobyg` program beside the Python we run on.
 BROBYG = str(Path(sys.executable).parent / "brobyg")
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -19,8 +21,8 @@ DEFAULT_PORTS: Mapping[str, int] = {
 }
 #: In the order in which they are started; none needs another to be up.
 SERVICES = ("referral", "matching", "notification", "reporting", "portal")
-#: Those of them that have a database.
-KEEPERS = ("referral", "matching", "notification", "reporting")
+#: Those of them that have a database: all.
+KEEPERS = SERVICES
 #: Seconds for one question to a service on this machine.
 ANSWER_TIMEOUT = 3.0
 #: A proxy named in the environment does not reach this machine, or answers in its place.
@@ -70,6 +72,25 @@ class Readiness:
         return found.get("rows"), found.get("oldest_seconds")
 
     @property
+    def endings(self) -> list[str]:
+        """What the service shows or trusts and that ends within weeks, each in a few words."""
+        found = self.report.get("endings")
+        return [
+            f"{one['what']} ends on {str(one['ends_at'])[:10]}, in {one['days']} days"
+            if one["days"] >= 0
+            else f"{one['what']} ended on {str(one['ends_at'])[:10]}"
+            for one in (found if isinstance(found, list) else ())
+        ]
+
+    @property
+    def troubles(self) -> list[Trouble] | None:
+        """What the service itself finds not well, and the command that helps; None from others."""
+        found = self.report.get("troubles")
+        if not isinstance(found, list):
+            return None
+        return [Trouble(one["cause"], one["detail"], one["command"]) for one in found]
+
+    @property
     def has_copies(self) -> bool:
         """Whether none of the topics that it copies, such as the reference data, is empty yet."""
         copies = self.report.get("copies")
@@ -83,7 +104,7 @@ def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readin
     Never raises for a service that is down. Blocks up to `timeout` seconds.
     """
     try:
-        report = json.loads(_get(f"{url}/readyz", timeout))
+        report = json.loads(ask(f"{url}/readyz", timeout))
         if report["service"] != service:
             return Readiness(False, f"{report['service']} answers at {url}", {})
         checks = dict(report.get("checks", {}))
@@ -104,15 +125,15 @@ def readiness(service: str, url: str, timeout: float = ANSWER_TIMEOUT) -> Readin
 def gauges(url: str, timeout: float = ANSWER_TIMEOUT) -> dict[str, float]:
     """The metrics of `url`/metrics without labels; none for a service that is down. Blocks."""
     try:
-        lines = _get(f"{url}/metrics", timeout).decode().splitlines()
+        lines = ask(f"{url}/metrics", timeout).decode().splitlines()
     except (OSError, ValueError):
         return {}
     pairs = [line.partition(" ") for line in lines if not line.startswith("#") and "{" not in line]
     return {name: float(value) for name, _, value in pairs}
 
 
-def _get(url: str, timeout: float) -> bytes:
-    """The body, whatever the status is. Raises OSError or ValueError."""
+def ask(url: str, timeout: float) -> bytes:
+    """The body, whatever the status is. Raises OSError or ValueError. Blocks."""
     try:
         answer = _DIRECTLY.open(url, timeout=timeout)
     except urllib.error.HTTPError as error:

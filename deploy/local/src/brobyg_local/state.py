@@ -11,7 +11,15 @@ from typing import Literal, get_args
 from .errors import FolderBusy
 
 Component = Literal[
-    "kafka", "postgres", "mail", "referral", "matching", "notification", "reporting", "portal"
+    "kafka",
+    "postgres",
+    "mail",
+    "light-provider",
+    "referral",
+    "matching",
+    "notification",
+    "reporting",
+    "portal",
 ]
 #: In the order in which they are started.
 COMPONENTS: tuple[Component, ...] = get_args(Component)

@@ -1,4 +1,4 @@
-"""The whole system on this machine: broker, database, mail server and the five services.
+"""The whole system on this machine: broker, database, mail server, sign-in, the five services.
 
 Everything here is idempotent: `up` starts what is missing and leaves alone what runs well, so that
 whatever was killed, interrupted or half started is put right by running it again.
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from brobyg_contracts.domain import LOCAL_ZONE
 from brobyg_kit.clock import parse_clock
@@ -19,8 +20,10 @@ from brobyg_kit.clock import parse_clock
 from . import reference
 from .clock import at_real_speed
 from .cluster import Cluster
+from .databases import identities
 from .errors import LocalError
 from .keys import PASSWORDS, make_keys
+from .light_provider import LightProvider, issuer_at
 from .ports import holder_of, is_answering, is_free
 from .services import BROBYG, DEFAULT_PORTS, KEEPERS, SERVICES, own_settings, readiness
 from .state import (
@@ -38,7 +41,15 @@ from .supervisor import Program, wait_until, without_settings
 from .tools import Say, run
 
 #: Default ports, by component.
-PORTS: Mapping[str, int] = {"kafka": 9092, "postgres": 5432, "mail": 2525, **DEFAULT_PORTS}
+PORTS: Mapping[str, int] = {
+    "kafka": 9092,
+    "postgres": 5432,
+    "mail": 2525,
+    "light-provider": 8080,
+    **DEFAULT_PORTS,
+}
+#: Where staff sign in, by its issuer; an empty one for nowhere.
+PROVIDER_SETTING = "BROBYG_PORTAL_PROVIDER_ISSUER"
 #: Seconds for all services together, and for one migration or the topics.
 READY_TIMEOUT, COMMAND_TIMEOUT = 90.0, 120.0
 #: What the databases, their rights and the topics are made from.
@@ -70,6 +81,18 @@ def _logins(server: str, passwords: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _brobyg(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run one command with the system's settings. Raises `CommandFailed`. Blocks."""
+    run(
+        what := f"brobyg {' '.join(arguments)}",
+        [BROBYG, *arguments],
+        advice=f"once the cause is gone: {what}, or brobyg local up again",
+        timeout=COMMAND_TIMEOUT,
+        env={**without_settings(), **environment},
+        cwd=ROOT,
+    )
+
+
 @dataclass
 class System:
     """One state folder's system. The methods that change anything hold the folder's lock."""
@@ -95,6 +118,7 @@ class System:
             say=self.say,
         )
         self.supervisor = self.cluster.supervisor
+        self.provider = LightProvider(self.folder, self.cluster.ports, self.say)
 
     def environment(self) -> dict[str, str]:
         """All `BROBYG_*` of the system as it was last started; empty before that."""
@@ -118,13 +142,15 @@ class System:
             waiting = self.supervisor.load(self._programs(environment))
             if set(waiting) & set(SERVICES):
                 self._prepare(environment)
+            else:
+                self._migrate_restored(environment)
             self._start(waiting, environment, COMPONENTS[2:])
         return environment
 
     def down(self) -> list[str]:
         """End everything cleanly, data kept; returns what had to be killed. Blocks."""
         with self.folder.locked():
-            killed = self.supervisor.stop([*SERVICES, "mail"])
+            killed = self.supervisor.stop([*SERVICES, "mail", "light-provider"])
             killed += self.supervisor.stop(["kafka", "postgres"])
             self.supervisor.shut_down()
             self._slow_the_clock()
@@ -154,6 +180,8 @@ class System:
             if component in {"kafka", "postgres"}:
                 self.cluster.start(kafka=component == "kafka", postgres=component == "postgres")
             else:
+                if component in KEEPERS:
+                    self._migrate_restored(environment)
                 wanted = [one for one in self._programs(environment) if one.name == component]
                 self._start(self.supervisor.load(wanted), environment, [component])
 
@@ -175,8 +203,13 @@ class System:
         own = environment.get("BROBYG_NOTIFICATION_SMTP") == f"smtp://127.0.0.1:{port}"
         return port if own else None
 
+    def has_own_provider(self, environment: Mapping[str, str]) -> bool:
+        """Whether staff sign in at our own provider: settings may name another, or none."""
+        issuer = environment.get(PROVIDER_SETTING)
+        return bool(issuer) and issuer == self.provider.issuer
+
     def _programs(self, environment: Mapping[str, str]) -> list[Program]:
-        """The mail server, unless another is used, and the services."""
+        """The mail server and the provider, unless others are used, and the services."""
         programs = [
             Program(name, [BROBYG, name, "run"], own_settings(name, environment))
             for name in SERVICES
@@ -184,6 +217,8 @@ class System:
         if (port := self.own_mail_port(environment)) is not None:
             command = [sys.executable, "-m", "brobyg_local.mail", str(port), str(self.folder.mail)]
             programs.insert(0, Program("mail", command))
+        if self.has_own_provider(environment):
+            programs.insert(0, self.provider.prepare())
         return programs
 
     def _clock(self, told: Mapping[str, str]) -> str:
@@ -223,6 +258,7 @@ class System:
             "BROBYG_KAFKA": addresses.kafka,
             "BROBYG_DATABASE": addresses.database,
             "BROBYG_NOTIFICATION_SMTP": f"smtp://127.0.0.1:{self._port('mail')}",
+            PROVIDER_SETTING: issuer_at(self._port("light-provider")),
         }
         if not self.given.get("BROBYG_KAFKA"):  # on our own broker nobody else has this name
             environment["BROBYG_INSTANCE"] = "local"
@@ -271,31 +307,51 @@ class System:
 
         In our own stores only where what they are made from has changed.
         """
-        stamp = self.folder.local / "prepared.json"
-        wanted = {"of": self._fingerprint(environment)}
+        fingerprint = self._fingerprint(environment)
         # Another's broker or database may have been emptied since: the stamp can't know.
-        own = not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
-        if own and read_json(stamp) == wanted:
+        if self._own_stores and read_json(self._stamp).get("of") == fingerprint:
+            self._migrate_restored(environment)
             return
         self.say("databases, topics, migrations and reference data")
-
-        def brobyg(arguments: list[str]) -> None:
-            """Run one command with the system's settings. Raises `CommandFailed`. Blocks."""
-            run(
-                what := f"brobyg {' '.join(arguments)}",
-                [BROBYG, *arguments],
-                advice=f"once the cause is gone: {what}, or brobyg local up again",
-                timeout=COMMAND_TIMEOUT,
-                env={**without_settings(), **environment},
-                cwd=ROOT,
-            )
-
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             commands = [["topics", "apply"], *([name, "migrate"] for name in KEEPERS)]
-            list(pool.map(brobyg, commands))
-        brobyg(["analyst", "add"])
-        brobyg(["reference", "apply", "--if-empty"])
-        write_atomically(stamp, json.dumps(wanted))
+            list(pool.map(lambda one: _brobyg(one, environment), commands))
+        _brobyg(["analyst", "add"], environment)
+        _brobyg(["reference", "apply", "--if-empty"], environment)
+        self._write_stamp(fingerprint, environment)
+
+    def _migrate_restored(self, environment: Mapping[str, str]) -> None:
+        """Migrate the databases that are not those that were prepared, or that are open to all.
+
+        A database that was restored may be an older one, and everybody can enter it.
+        """
+        stamp = read_json(self._stamp)
+        if not self._own_stores or not stamp:
+            return
+        found, kept = identities(environment["BROBYG_DATABASE"]), stamp.get("databases")
+        known = kept if isinstance(kept, dict) else {}
+        changed = [name for name in KEEPERS if found and found.get(name) != known.get(name)]
+        if not changed:
+            return
+        self.say(f"migrating {', '.join(changed)}: restored, made anew or changed since")
+        for name in changed:
+            _brobyg([name, "migrate"], environment)
+        if "reporting" in changed:
+            _brobyg(["analyst", "add"], environment)
+        self._write_stamp(str(stamp["of"]), environment)
+
+    @property
+    def _own_stores(self) -> bool:
+        return not (self.given.get("BROBYG_KAFKA") or self.given.get("BROBYG_DATABASE"))
+
+    @property
+    def _stamp(self) -> Path:
+        return self.folder.local / "prepared.json"
+
+    def _write_stamp(self, fingerprint: str, environment: Mapping[str, str]) -> None:
+        own = self._own_stores
+        made = {"databases": identities(environment["BROBYG_DATABASE"])} if own else {}
+        write_atomically(self._stamp, json.dumps({"of": fingerprint, **made}))
 
     def _fingerprint(self, environment: Mapping[str, str]) -> str:
         """Changes when a migration or topic file does, and when broker or database is another."""
@@ -316,12 +372,15 @@ class System:
             self.say(f"{name}: starting{f' on {urls[name]}' if name in urls else ''}")
         self.supervisor.start(down)
         mail = self.own_mail_port(environment)
-        pending = [name for name in wanted if name != "mail" or mail is not None]
+        others = {"mail": mail is None, "light-provider": not self.has_own_provider(environment)}
+        pending = [name for name in wanted if not others.get(name)]
 
         def ready(name: str) -> bool:
             """Whether it answers and, a service, has its copies of what others own."""
             if name == "mail":
                 return is_answering(mail or 0)
+            if name == "light-provider":
+                return self.provider.is_ready()
             answer = readiness(name, urls[name])
             return answer.ready and answer.has_copies
 

@@ -1,25 +1,29 @@
-"""Who may do what on whose data: schemas/access.yaml, in which each act is one row."""
+"""Who may do what on whose data, and at which endpoint: schemas/access.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 from msgspec import Meta, Struct
 
 from brobyg_contracts.documents import line_of, read, refused
 from brobyg_contracts.domain import ROLES
 from brobyg_contracts.errors import UnknownAct
+from brobyg_contracts.reference import Reference
 
 #: Everybody's; what a department of the caller's has (without a department in the token: all);
-#: what the caller's own organisation has referred.
-Whose = Literal["all", "department", "organisation"]
+#: what the caller's own organisation has referred or sent; the caller's own; everybody's for who
+#: has no department in the token.
+Whose = Literal["all", "department", "organisation", "self", "head_office"]
 Sentence = Annotated[str, Meta(min_length=1, max_length=300)]
+#: The service's name, or * for every one; the method; the path as the service declares it.
+Place = Annotated[str, Meta(pattern=r"^([a-z]+|\*) (GET|POST|PUT|PATCH|DELETE) /\S*$")]
 
 
 class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that is done with a person's data."""
+    """Something that is done, by the endpoints at which it is."""
 
     act: Annotated[str, Meta(pattern=r"^[a-z]+(-[a-z]+)*$")]
     #: What it is.
@@ -28,12 +32,48 @@ class Act(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     who: Annotated[dict[str, Whose], Meta(min_length=1)]
     #: Why it is allowed, and by which rule.
     why: Sentence
+    at: Annotated[tuple[Place, ...], Meta(min_length=1)]
 
 
-class _Table(Struct, frozen=True, forbid_unknown_fields=True):
+class Open(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Endpoints that ask for no token."""
+
+    why: Sentence
+    at: Annotated[tuple[Place, ...], Meta(min_length=1)]
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """The file."""
 
     acts: Annotated[tuple[Act, ...], Meta(min_length=1)]
+    open: tuple[Open, ...] = ()
+
+
+class Endpoint(NamedTuple):
+    """One way into a service."""
+
+    method: str
+    path: str
+
+
+class Who(Protocol):
+    """Who asks."""
+
+    @property
+    def subject(self) -> str:
+        """An opaque id."""
+
+    @property
+    def roles(self) -> Collection[str]:
+        """What they are."""
+
+    @property
+    def organisation(self) -> str | None:
+        """For which they act."""
+
+    @property
+    def department(self) -> str | None:
+        """For which they act; None for head office."""
 
 
 def act(name: str) -> Act:
@@ -47,20 +87,94 @@ def act(name: str) -> Act:
 @lru_cache
 def acts() -> Mapping[str, Act]:
     """All rows by act, in the file's order."""
+    return {row.act: row for row in table().acts}
+
+
+@lru_cache
+def table() -> Table:
+    """The whole table."""
     return load(files(__package__).joinpath("data", "access.yaml"))
 
 
-def load(file: Traversable) -> Mapping[str, Act]:
-    """The rows of such a file. Raises InvalidDocument with the line and the reason."""
-    found: dict[str, Act] = {}
-    for row in read(file, _Table).acts:
+def endpoints(service: str) -> Mapping[Endpoint, frozenset[str]]:
+    """Each of the service's endpoints and the acts that open it; none for one that is open."""
+    found: dict[Endpoint, set[str]] = {}
+    for name, place in _places(table()):
+        of, method, path = place.split(" ")
+        if of in (service, "*"):
+            acts_there = found.setdefault(Endpoint(method, path), set())
+            if name is not None:
+                acts_there.add(name)
+    return {endpoint: frozenset(names) for endpoint, names in found.items()}
+
+
+def reaching_role(
+    caller: Who,
+    name: str,
+    *,
+    departments: Collection[str] = (),
+    organisations: Collection[str | None] = (),
+    subjects: Collection[str | None] = (),
+    reference: Reference | None = None,
+) -> str | None:
+    """In which of their roles the caller may do this with what these have; None for in none.
+
+    The first that the table lets. A department is known by all the ids that `reference` has of it.
+    """
+    within = {
+        "all": True,
+        "department": caller.department is None
+        or not _ids(caller.department, reference).isdisjoint(departments),
+        "organisation": caller.organisation is not None and caller.organisation in organisations,
+        "self": caller.subject in subjects,
+        "head_office": caller.department is None,
+    }
+    for role, whose in act(name).who.items():
+        if role in caller.roles and within[whose]:
+            return role
+    return None
+
+
+def listed_departments(caller: Who, name: str, reference: Reference) -> Sequence[str] | None:
+    """The ids of the departments whose things the caller has in a list; None for all.
+
+    For acts that are for all, for departments, and for head office.
+    """
+    if reaching_role(caller, name) is not None:
+        return None
+    own = caller.department
+    may = own is not None and reaching_role(caller, name, departments=[own]) is not None
+    return reference.department_ids(own) if own is not None and may else ()
+
+
+def _ids(department: str, reference: Reference | None) -> set[str]:
+    return {department} if reference is None else {*reference.department_ids(department)}
+
+
+def _places(table: Table) -> Iterator[tuple[str | None, str]]:
+    """Each act and place; None for what is open."""
+    for row in table.acts:
+        yield from ((row.act, place) for place in row.at)
+    for one in table.open:
+        yield from ((None, place) for place in one.at)
+
+
+def load(file: Traversable) -> Table:
+    """Such a file. Raises InvalidDocument with the line and the reason."""
+    found = read(file, Table)
+    seen: set[str] = set()
+    for row in found.acts:
         line = line_of(file, f"act: {row.act}")
-        if row.act in found:
+        if row.act in seen:
             raise refused(file, line, f"there is another row of the act {row.act!r}")
+        seen.add(row.act)
         if unknown := row.who.keys() - ROLES:
             known = ", ".join(sorted(ROLES))
             raise refused(
                 file, line, f"{row.act}: no roles are {sorted(unknown)}; there are {known}"
             )
-        found[row.act] = row
+    is_open: dict[str, bool] = {}
+    for name, place in _places(found):
+        if is_open.setdefault(place, name is None) != (name is None):
+            raise refused(file, line_of(file, place), f"{place} is open and needs an act")
     return found

@@ -44,6 +44,8 @@ LOCAL_ZONE = ZoneInfo("Europe/Copenhagen")
 DEFAULT_LANGUAGE = "da"
 #: Who may ask what is held of them: in a word, and as routes call them.
 PEOPLE = {"citizen": "citizens", "helper": "volunteers"}
+#: The service that knows who each of them is, by what routes call them.
+OWNERS = {"citizens": "referral", "volunteers": "matching"}
 #: Folder of the catalogues with the words of an export.
 EXPORT_TEXTS = Path(__file__).parent / "texts" / "export"
 #: Facts that log lines may hold beside the kit's own: ids and numbers, never who somebody is.
@@ -84,7 +86,7 @@ def purpose_text(word: str, language: str) -> str:
     """A purpose or emergency in words (da, en); one that is unknown as it is."""
     from brobyg_contracts import purposes as file
 
-    return file.purposes().text(word, "en" if language == "en" else "da")
+    return file.purposes().text(word, language)
 
 
 def retention() -> "Sequence[Kept]":

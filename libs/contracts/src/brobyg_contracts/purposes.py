@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 from brobyg_contracts.documents import line_of, read, refused
 
 Word = Annotated[str, Meta(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=64)]
-Text = Annotated[dict[Literal["da", "en"], str], Meta(min_length=2)]
+#: By language.
+Text = Annotated[dict[str, str], Meta(min_length=2)]
 
 
 class Purpose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,11 +38,11 @@ class Purposes(Struct, frozen=True, forbid_unknown_fields=True):
     purposes: tuple[Purpose, ...]
     emergencies: tuple[Emergency, ...]
 
-    def text(self, word: str, language: Literal["da", "en"]) -> str:
+    def text(self, word: str, language: str) -> str:
         """A purpose or emergency in words; one of an earlier version as it is kept."""
         return self.texts().get(word, {}).get(language, word)
 
-    def texts(self) -> Mapping[str, Mapping[Literal["da", "en"], str]]:
+    def texts(self) -> Mapping[str, Mapping[str, str]]:
         """Word to its text by language."""
         return {one.purpose: one.text for one in self.purposes} | {
             one.emergency: one.text for one in self.emergencies

@@ -1,36 +1,42 @@
 """The access log: who read who somebody is or how to reach them, when and what for.
 
-An entry is written in the transaction of the reading and waits for nobody. A timer seals what has
+An entry is written in the transaction of the reading and waits for nobody. A loop seals what has
 come since, each minute: a seal's hash covers its entries and the hash of the seal before, so that
 whoever changes, removes or adds one later breaks the chain. That the newest seals were cut off
 together is seen by who has noted a seal's number and hash elsewhere; each is logged for that.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
 from brobyg_kit.database import Database, Transaction
+from brobyg_kit.database_errors import DATABASE_ERRORS, trouble_of
 from brobyg_kit.domain import domain
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.logs import get_logger
-from brobyg_kit.tables import access_entry, access_seal, restriction, timer
-from brobyg_kit.timers import DueTimer, TimerHandler
+from brobyg_kit.tables import access_entry, access_seal, restriction
 
 log = get_logger(__name__)
 
 #: As schemas/retention.yaml calls it.
 KIND = "access_log"
-#: The timer's kind, and how often it comes.
-SEALING = "access_seal"
-EVERY = timedelta(minutes=1)
+#: Seconds between two seals, and between two beats of the loop.
+EVERY_SECONDS, _PAUSE_SECONDS = 60.0, 5.0
+_LOCK = 0x62736561
+#: What waits longer for its seal is told: nobody seals.
+_SEALED_WITHIN = timedelta(minutes=15)
 #: How many entries one seal covers at most; those left over are sealed at once by the next.
 MOST = 5_000
 #: The hash before the first seal.
@@ -61,7 +67,7 @@ async def record(
     """Record that the caller reads who these are, in the transaction of the reading."""
     by = {
         "read_at": tx.now,
-        "reader": caller.subject,
+        "reader": actor_of(caller.subject),
         "roles": sorted(caller.roles),
         "organisation": caller.organisation,
         "department": caller.department,
@@ -73,35 +79,52 @@ async def record(
 
 
 class Sealing:
-    """The timer that seals one service's access log."""
+    """Seals one service's access log, in one process at a time."""
 
-    #: Its handler by kind, each firing one seal; none in a service that keeps no access log.
-    timers: Mapping[str, TimerHandler]
+    def __init__(self, database: Database, heartbeat: Heartbeat) -> None:
+        """`database` is open before `run`."""
+        self._database, self._heartbeat = database, heartbeat
+        self._wake = asyncio.Event()
 
-    def __init__(self, service: str) -> None:
-        """Of the service of this name; schemas/retention.yaml says which keep one."""
-        kept = any(one.kind == KIND and service in one.services for one in domain().retention())
-        self.timers = {SEALING: self._fire} if kept else {}
+    def stop(self) -> None:
+        """End `run`."""
+        self._wake.set()
 
-    async def start(self, database: Database) -> None:
-        """Set the timer, unless it is set."""
-        if not self.timers:
-            return
-        async with database.transaction() as tx:
-            row = {"kind": SEALING, "subject": "", "due_at": tx.now, "next_attempt_at": tx.now}
-            await tx.connection.execute(upsert(timer).values(row).on_conflict_do_nothing())
+    async def run(self) -> None:
+        """Seal each minute of real time until stopped. Trouble with the database is waited out.
 
-    async def _fire(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
-        del timers  # there is one
-        full = await seal(tx) == MOST
-        tx.schedule(SEALING, "", tx.now if full else tx.now + EVERY)
+        Of real time, as a demo's clock may pass a minute in some milliseconds.
+        """
+        due = 0.0
+        while not self._wake.is_set():
+            try:
+                if time.monotonic() >= due:
+                    await self.round()
+                    due = time.monotonic() + EVERY_SECONDS
+                self._heartbeat.beat()
+            except DATABASE_ERRORS as error:
+                self._heartbeat.struggle(trouble_of(error))
+                log.warning("access_log.not_sealed", error=error, retry_seconds=_PAUSE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    await self._wake.wait()
+
+    async def round(self) -> None:
+        """Seal all that is committed; nothing while another process does."""
+        full = True
+        while full:
+            async with self._database.transaction() as tx:
+                full = await seal(tx) == MOST
 
 
 async def seal(tx: Transaction) -> int:
     """Seal the entries that are committed and not sealed, at most `MOST`; how many.
 
-    One that commits later, although it was written before, is sealed with the next.
+    One that commits later, although it was written before, is sealed with the next. None while
+    another transaction seals.
     """
+    if not await tx.connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+        return 0
     unsealed = select(*_CONTENT).where(access_entry.c.seal.is_(None))
     found = await tx.connection.execute(
         unsealed.order_by(access_entry.c.id).limit(MOST).with_for_update(skip_locked=True)
@@ -160,8 +183,9 @@ async def end(
     """Delete the entries of at most so many seals whose last reading was before; how many seals.
 
     The seals stay, so that the chain can still be followed. A seal over an entry of somebody
-    restricted stays whole.
+    restricted stays whole. What is over and not sealed yet is sealed first.
     """
+    await seal(tx)
     restricted = exists().where(
         access_entry.c.seal == access_seal.c.no, is_restricted(access_entry.c.person_id)
     )
@@ -193,9 +217,10 @@ class Verified:
     entries: int = 0
     #: Of the seals those whose entries are deleted, their time being over.
     ended: int = 0
-    #: Entries that wait for their seal, and since when the oldest does.
+    #: Entries that wait for their seal, and since when the oldest does; whether that is too long.
     unsealed: int = 0
     unsealed_since: datetime | None = None
+    late: bool = False
     #: The newest seal: note it elsewhere, and it can't be cut off unnoticed.
     last: int = 0
     last_hash: str = ""
@@ -203,22 +228,26 @@ class Verified:
     broken: str = ""
 
 
-async def verify(connection: AsyncConnection, noted: tuple[int, str] | None = None) -> Verified:
+async def verify(
+    connection: AsyncConnection, now: datetime, noted: tuple[int, str] | None = None
+) -> Verified:
     """Compute every seal anew and compare, in a transaction of the caller's, best one snapshot.
 
-    `noted` is a seal's number and hash that somebody has kept elsewhere.
+    `now` is the time by the clock of the readings; `noted` is a seal's number and hash that
+    somebody has kept elsewhere.
     """
     found, previous = Verified(), BEGINNING
     waiting = select(func.count(), func.min(access_entry.c.read_at)).where(
         access_entry.c.seal.is_(None)
     )
     found.unsealed, found.unsealed_since = (await connection.execute(waiting)).one()
+    found.late = found.unsealed_since is not None and now - found.unsealed_since > _SEALED_WITHIN
+    there = access_seal.c.no == access_entry.c.seal
     stray = select(func.min(access_entry.c.id)).where(
-        access_entry.c.seal.is_not(None),
-        ~exists().where(access_seal.c.no == access_entry.c.seal),
+        access_entry.c.seal.is_not(None), ~exists().where(there, access_seal.c.ended_at.is_(None))
     )
     if (entry := await connection.scalar(stray)) is not None:
-        found.broken = f"entry {entry} is under a seal that is not there"
+        found.broken = f"entry {entry} is under a seal that is not there, or has ended"
         return found
     async with connection.stream(select(access_seal).order_by(access_seal.c.no)) as seals:
         async for one in seals.mappings():
@@ -230,6 +259,9 @@ async def verify(connection: AsyncConnection, noted: tuple[int, str] | None = No
             if noted == (found.last, found.last_hash):
                 noted = None
             if one["ended_at"] is not None:
+                if not one["last_read_at"] + _kept() <= one["ended_at"] <= now:
+                    found.broken = f"seal {found.last} was ended before its time"
+                    return found
                 found.ended += 1
                 continue
             found.broken = await _changed(connection, one)
@@ -239,6 +271,12 @@ async def verify(connection: AsyncConnection, noted: tuple[int, str] | None = No
     if noted:
         found.broken = f"seal {noted[0]} is not there as it was noted: the log was written anew"
     return found
+
+
+def _kept() -> timedelta:
+    """How long entries are kept at least, as schemas/retention.yaml says."""
+    days = [one.days for one in domain().retention() if one.kind == KIND]
+    return timedelta(days=days[0] or 0) if days else timedelta()
 
 
 def _misplaced(seal: RowMapping, last: int, previous: bytes) -> str:

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from brobyg_kit.auth import Caller, requires_act
+from brobyg_kit.catalogues import written_in
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.domain import domain
 from brobyg_kit.tables import access_entry
@@ -28,20 +29,31 @@ def _one_of(words: Sequence[str]) -> Callable[[str], str]:
     return check
 
 
+def _written(language: str) -> str:
+    return written_in(domain().EXPORT_TEXTS, language)
+
+
 #: Both by schemas/purposes.yaml.
+_Purpose = Annotated[str, AfterValidator(_one_of(domain().purposes()))]
+_Emergency = Annotated[str, AfterValidator(_one_of(domain().emergencies()))]
 Purpose = Annotated[
-    str,
-    Query(description=f"What it is opened for: {', '.join(domain().purposes())}."),
-    AfterValidator(_one_of(domain().purposes())),
+    _Purpose, Query(description=f"What it is opened for: {', '.join(domain().purposes())}.")
 ]
-EmergencyReason = Annotated[
-    str | None,
-    Query(
-        description="Opens who is not yours to see, and tells their department at once; why:"
-        f" {', '.join(domain().emergencies())}."
-    ),
-    AfterValidator(lambda word: word and _one_of(domain().emergencies())(word)),
-]
+
+
+class EmergencyIn(BaseModel):
+    """Opens who is not yours to see; their department is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purpose: Annotated[
+        _Purpose, Field(description=f"What it is opened for: {', '.join(domain().purposes())}.")
+    ]
+    emergency: Annotated[
+        _Emergency, Field(description=f"Why it can't wait: {', '.join(domain().emergencies())}.")
+    ]
+
+
 #: Refuses by an error who may not know of this person.
 Check = Callable[[Transaction, Caller, str], Awaitable[None]]
 
@@ -91,7 +103,7 @@ def accesses_router(
         before: Annotated[
             int | None, Query(ge=1, le=2**63 - 1, description="Only readings before this one.")
         ] = None,
-        language: Annotated[str, Query(pattern="^(da|en)$")] = "da",
+        language: Annotated[str, Query(), AfterValidator(_written)] = domain().DEFAULT_LANGUAGE,
     ) -> AccessesOut:
         """A hundred a page, of the last five years; that itself is not recorded."""
         found = (

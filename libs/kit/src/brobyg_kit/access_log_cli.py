@@ -40,7 +40,7 @@ def _kept_by() -> list[str]:
 @app.command("verify")
 def verify_command(
     service: Annotated[
-        str | None, typer.Argument(help="Whose log; all services that keep one when none is named.")
+        str | None, typer.Argument(help="Whose log; without one every service that keeps one.")
     ] = None,
     noted: Annotated[
         str,
@@ -55,8 +55,8 @@ def verify_command(
     """Compute every seal of the access log anew, and say where it first does not fit.
 
     Note the last seal that it tells somewhere else: whoever can write the whole database could
-    write the whole log anew, and is found out by it. Exit code 1 when something does not fit, 3
-    when a database is away.
+    write the whole log anew, and is found out by it. Exit code 1 when something does not fit or
+    waits for its seal for more than a quarter of an hour, 3 when a database is away.
     """
     known = _kept_by()
     if service is not None and service not in known:
@@ -68,7 +68,7 @@ def verify_command(
     else:
         for name, one in found.items():
             typer.echo(_line(name, one))
-    if any(one is not None and one.broken for one in found.values()):
+    if any(one is not None and (one.broken or one.late) for one in found.values()):
         raise typer.Exit(1)
     if away := [name for name, one in found.items() if one is None]:
         fail(f"the database of {', '.join(away)} can't be used", _NOT_ASKED)
@@ -99,7 +99,7 @@ def _verified(service: str, noted: tuple[int, str] | None) -> Verified | None:
                 await tx.connection.execute(
                     text("set transaction isolation level repeatable read, read only")
                 )
-                return await access_log.verify(tx.connection, noted)
+                return await access_log.verify(tx.connection, tx.now, noted)
         finally:
             await database.close()
 
@@ -114,6 +114,11 @@ def _line(service: str, found: Verified | None) -> str:
         return f"{service}: not looked through, its database is away"
     if found.broken:
         return f"{service}: BROKEN: {found.broken}"
+    if found.late:
+        return (
+            f"{service}: LATE: {found.unsealed} entries are not sealed since"
+            f" {found.unsealed_since:%Y-%m-%d %H:%M}Z; does the service run?"
+        )
     waiting = ""
     if found.unsealed_since is not None:
         waiting = f", {found.unsealed} not sealed yet since {found.unsealed_since:%Y-%m-%d %H:%M}Z"

@@ -30,7 +30,7 @@ from brobyg_kit.service import Parts, Service
 
 log = get_logger(__name__)
 
-#: Lets /docs ask for a token to try things with; `auth.requires` is what checks it.
+#: Lets /docs ask for a token to try things with; `auth.requires_act` is what checks it.
 _SHOWN_SCHEME = HTTPBearer(auto_error=False, description="A token of `brobyg token`.")
 _TEXT = {"type": "string"}
 #: How /openapi.json describes what `problems.render` answers; a router whose errors have another
@@ -129,7 +129,7 @@ def _check_needs_token(router: APIRouter) -> None:
         # Of a mount or a websocket it is not known what it needs.
         if not (isinstance(route, APIRoute) and _needs_token(route.dependant)):
             raise RuntimeError(
-                f"{getattr(route, 'path', route)} is open: give it Depends(requires(...))"
+                f"{getattr(route, 'path', route)} is open: give it Depends(requires_act(...))"
                 " or make it a public route and say why"
             )
 
@@ -216,6 +216,8 @@ def _install_errors(app: FastAPI, parts: Parts) -> Failed:
             log.warning("request.postponed", error=error)
             # It may have been stored: a connection can be lost between the commit and its answer.
             advice = "Send it again: with the same Idempotency-Key or identifier it is kept once"
+            if request.method in ("GET", "HEAD"):
+                advice = "Send it again in a moment; /readyz says what is in the way"
             blocked = isinstance(error, HandlerBlocked)
             title = "This can't be done" if blocked else "The database can't be used"
             title += " right now"

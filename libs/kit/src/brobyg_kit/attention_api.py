@@ -16,7 +16,7 @@ from brobyg_kit.attention import (
     NoSuchItem,
     actor_of,
 )
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.problems import Problem
 
@@ -46,11 +46,11 @@ def attention_router(
     database: Database,
     attention: Attention,
     *,
-    roles: Collection[str],
+    act: str,
     outcomes: Collection[str],
     departments_of: Callable[[Transaction, Caller], Awaitable[Collection[str] | None]],
 ) -> APIRouter:
-    """POST /attention/{id}/claim and /settle, for callers with one of `roles`.
+    """POST /attention/{id}/claim and /settle, for callers who may do `act`.
 
     A caller has the items of the departments that `departments_of` gives; None means all of them.
     Others' items are not there. An item is settled with one of `outcomes`.
@@ -69,7 +69,7 @@ def attention_router(
         outcome: Annotated[str, AfterValidator(known)]
 
     router = APIRouter(prefix="/attention", tags=["attention"])
-    allowed = Depends(requires(*roles))
+    allowed = Depends(requires_act(act))
 
     @router.post("/{attention_id}/claim", summary="Say that you look at what needs a human")
     async def claim(

@@ -286,6 +286,7 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
         from pydantic import ValidationError
 
         from brobyg_kit import process, runtime
+        from brobyg_kit.errors import InvalidIssuers
 
         service = load_service(name)
         try:
@@ -295,7 +296,10 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
             fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
         if service.metadata is not None:
             _refuse_shared_login(name)
-        process.run(runtime.run(service, settings, role))
+        try:
+            process.run(runtime.run(service, settings, role))
+        except InvalidIssuers as error:
+            fail(f"nobody could sign in: {error}")
 
     return run
 

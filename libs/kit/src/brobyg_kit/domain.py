@@ -64,6 +64,8 @@ class Domain(Protocol):
     DEFAULT_LANGUAGE: str
     #: Who may ask what is held of them: in a word, and as routes call them.
     PEOPLE: Mapping[str, str]
+    #: The service that knows who each of them is, by what routes call them.
+    OWNERS: Mapping[str, str]
     #: Folder of the catalogues with the words of an export.
     EXPORT_TEXTS: Path
     #: Facts that log lines may hold beside the kit's own (`logs.FACTS`).

@@ -6,7 +6,9 @@ KitError
 ├── HandlerBlocked     a service can't handle any event now
 │   ├── MasterKeyMissing   a person's key is wrapped by a master key that is not among ours
 │   └── PersonKeyLost   a person is not erased, and their key is not there
+├── InvalidIssuers     the file of who may issue tokens, or a file of keys, is not as it should be
 ├── InstanceReplaced   another process has joined the consumer group under this one's name
+├── KeysUnavailable    none of an issuer's keys could be read yet
 ├── LaneFailed         a part of a consumer has ended or lost its group
 ├── LoginRefused      a login of the database is not one that a service may have
 ├── PartitionsDiffer   a topic has another number of partitions than its file declares
@@ -65,6 +67,14 @@ class PersonKeyLost(HandlerBlocked):
 
     A backup may have it: nothing that the key has sealed is taken for erased.
     """
+
+
+class InvalidIssuers(KitError):
+    """The file of who may issue tokens, or a file of keys, is not as it should be."""
+
+
+class KeysUnavailable(KitError):
+    """None of an issuer's keys could be read yet: what it has signed can't be checked."""
 
 
 class InstanceReplaced(KitError):

@@ -1,6 +1,6 @@
 """The route by which a service tells all that it holds of a person."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -43,18 +43,18 @@ def export_router(
     service: str,
     holdings: Holdings,
     *,
-    act: str,
+    acts: Mapping[str, str],
     check: Check = _nothing,
     route_class: type[APIRoute] = APIRoute,
 ) -> APIRouter:
     """GET /{people}/{id}/export for each of the holdings' kinds of people.
 
-    For who may do `act`. `check` is asked first, with what the person is and their id;
+    For who may do that one's act. `check` is asked first, with what the person is and their id;
     `route_class` answers its errors.
     """
     router = APIRouter(tags=["export"], route_class=route_class)
     for people in holdings.sections:
-        _add(router, database, service, holdings, people, act, check)
+        _add(router, database, service, holdings, people, acts[people], check)
     return router
 
 

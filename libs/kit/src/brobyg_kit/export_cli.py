@@ -3,10 +3,9 @@
 import asyncio
 import json
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import timedelta
 from gettext import NullTranslations
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,18 +13,24 @@ from uuid import UUID
 import httpx2
 import msgspec
 import typer
+from pydantic import SecretStr
 
 from brobyg_kit.catalogues import catalogue, written_in
 from brobyg_kit.cli import fail, load_service, service_entry_points
+from brobyg_kit.clock import WallClock
 from brobyg_kit.domain import domain
+from brobyg_kit.export_words import Words
 from brobyg_kit.problems import GONE, ReceivedProblem
 from brobyg_kit.service import Service
+from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
+from brobyg_kit.tokens import issue_token
 
 #: Exit code: a service could not be asked, or none for want of a token.
 INCOMPLETE = 3
 _TIMEOUT_SECONDS = 60.0
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?([+-]\d\d:\d\d|Z)")
+#: Whose a token is that the command issues for itself, and how long it is valid.
+_SUBJECT, _LIFETIME = "command:export", timedelta(minutes=10)
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -75,22 +80,23 @@ def _command(kind: str, people: str) -> Callable[..., None]:
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         found = asyncio.run(collect(kind, people, person_id))
+        if found.complete and not any(found.services.values()):
+            fail("nothing is held of anybody of this id")
         texts = catalogue(domain().EXPORT_TEXTS, language)
         if as_json:
             typer.echo(json.dumps(asdict(found), default=msgspec.to_builtins, indent=2))
         else:
-            for line in lines(found, texts):
+            for line in lines(found, language):
                 typer.echo(line)
         if not found.complete:
             typer.secho(_why_incomplete(found, texts), err=True, fg="red")
             raise typer.Exit(INCOMPLETE)
-        if not any(found.services.values()):
-            fail("nothing is held of anybody of this id")
 
     export.__doc__ = f"""Tell all that is held of a {kind}, by every service; each records it.
 
     Exit code 0 when every service has answered, 3 when one could not be asked: then the export is
-    incomplete, and says so; or none, as there is no service token. 1 when nothing is held.
+    incomplete, and says so; or none, as there is no token to ask with. 1 when nobody of this id is
+    a {kind}, or nothing is held: then nothing is told.
     """
     return export
 
@@ -100,24 +106,25 @@ for _kind, _people in domain().PEOPLE.items():
 
 
 async def collect(kind: str, people: str, person_id: str) -> Export:
-    """Ask every service that keeps something."""
+    """Ask every service that keeps something, first the one that knows who these people are.
+
+    Where nobody of this id is one of them, no other is asked: it would tell of somebody else.
+    """
     settings = KitSettings()
-    token = settings.service_token.get_secret_value()
-    if not token:
-        fail(
-            "there is no service token here to ask with; set BROBYG_SERVICE_TOKEN, or start the"
-            " system with 'make up'",
-            INCOMPLETE,
-        )
-    found = Export(kind, person_id, datetime.now(UTC).isoformat(timespec="seconds"))
-    services = [one for one in map(load_service, service_entry_points()) if one.metadata]
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(
-        trust_env=False, timeout=_TIMEOUT_SECONDS, headers=headers
-    ) as client:
+    token = _token(settings)
+    found = Export(kind, person_id, settings.make_clock().now().isoformat(timespec="seconds"))
+    owner = domain().OWNERS[people]
+    keeping = [one for one in map(load_service, service_entry_points()) if one.metadata]
+    services = sorted(keeping, key=lambda one: one.name != owner)
+    async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS, auth=token) as client:
         for service in services:
             url = f"{address_of(service)}/{people}/{person_id}/export"
-            await _ask(client, service.name, url, found)
+            known = await _ask(client, service.name, url, found)
+            if known:
+                continue
+            if service.name == owner:
+                fail(_nobody(kind))
+            found.missing[service.name] = "404"  # another address's: each answers for any id
     found.complete = not found.missing
     return found
 
@@ -130,31 +137,60 @@ def address_of(service: Service) -> str:
     return os.environ.get(f"BROBYG_{name}_URL", here).rstrip("/")
 
 
-async def _ask(client: httpx2.AsyncClient, name: str, url: str, found: Export) -> None:
+def _token(settings: KitSettings) -> ServiceToken:
+    """What to ask with: the settings' token, else one for minutes by the key of this system."""
+    token = ServiceToken(settings, WallClock())
+    if token.is_there:
+        return token
+    key = settings.token_signing_key
+    if key is None or not key.is_file():
+        fail(
+            "there is no token here to ask with; set BROBYG_SERVICE_TOKEN to one of a service's or"
+            " of data protection's, or start the system with 'make up', which has the key to issue"
+            " one (brobyg token --role service)",
+            INCOMPLETE,
+        )
+    made = issue_token(key, _SUBJECT, ["service"], WallClock(), lifetime=_LIFETIME)
+    return ServiceToken(settings.model_copy(update={"service_token": SecretStr(made)}), WallClock())
+
+
+def _nobody(kind: str) -> str:
+    others = [one for one in domain().PEOPLE if one != kind]
+    return f"nobody of this id is a {kind} here; try " + " or ".join(
+        f"'brobyg export {one} ID'" for one in others
+    )
+
+
+async def _ask(client: httpx2.AsyncClient, name: str, url: str, found: Export) -> bool:
+    """Whether the service may know the person: False when it says that it does not."""
     try:
         answer = await client.get(url)
     except httpx2.HTTPError as error:
         found.missing[name] = type(error).__name__
-        return
+        return True
     try:
         if answer.status_code == 200:
             found.services[name] = msgspec.json.decode(answer.content, type=_Told).sections
-            return
+            return True
         problem = msgspec.json.decode(answer.content, type=ReceivedProblem)
     except msgspec.MsgspecError:
         found.missing[name] = f"{answer.status_code}, not as agreed"
-        return
+        return True
     if answer.status_code == 410 and problem.type == GONE:
         found.erased.append(name)
-    elif answer.status_code != 404 or not problem.type:
+    elif answer.status_code == 404 and problem.type:
+        return False
+    else:
         found.missing[name] = str(answer.status_code)
+    return True
 
 
-def lines(found: Export, texts: NullTranslations) -> list[str]:
-    """The export as people read it."""
-    say = texts.gettext
+def lines(found: Export, language: str) -> list[str]:
+    """The export as people read it: who they are first, as the owner was asked first."""
+    texts = catalogue(domain().EXPORT_TEXTS, language)
+    say, words = texts.gettext, Words(texts, language)
     title = say("All that is held of you").rstrip()
-    shown = [f"{title} ({say(found.kind)} {found.person_id}, {_value(found.exported_at, say)})"]
+    shown = [f"{title} ({say(found.kind)} {found.person_id}, {words.value(found.exported_at)})"]
     if not found.complete:
         shown += ["", _why_incomplete(found, texts)]
     shown += [
@@ -165,7 +201,7 @@ def lines(found: Export, texts: NullTranslations) -> list[str]:
         for section in sections:
             shown += ["", f"{say(section.heading)} ({name})"]
             for row in section.rows:
-                shown += _row(row, say)
+                shown += words.row(row)
     return shown
 
 
@@ -173,28 +209,3 @@ def _why_incomplete(found: Export, texts: NullTranslations) -> str:
     say = texts.gettext
     missing = ", ".join(f"{name} ({why})" for name, why in sorted(found.missing.items()))
     return f"{say('This is incomplete, try again later. These did not answer:')} {missing}"
-
-
-def label(name: str) -> str:
-    """A field's name as it is read, in English: `starts_at` is "Starts at"."""
-    return name.replace("_", " ").capitalize()
-
-
-def _row(row: Mapping[str, Any], say: Callable[[str], str]) -> list[str]:
-    told = [(name, value) for name, value in row.items() if value not in (None, [], {}, "")]
-    return [
-        f"  {'-' if number == 0 else ' '} {say(label(name))}: {_value(value, say)}"
-        for number, (name, value) in enumerate(told)
-    ]
-
-
-def _value(value: Any, say: Callable[[str], str]) -> str:
-    if isinstance(value, bool):
-        return say("yes") if value else say("no")
-    if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
-        return ", ".join(_value(one, say) for one in value)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        return f"{datetime.fromisoformat(value).astimezone(domain().LOCAL_ZONE):%Y-%m-%d %H:%M}"
-    return str(value)

@@ -18,6 +18,7 @@ _MAIL_ADDRESS = re.compile(
     rf"(?=.{{1,64}}@)(?=.{{3,254}}$){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+"
 )
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d.*", re.ASCII)
+_PHONE = re.compile(r"\+?[0-9 ]{8,20}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -46,7 +47,13 @@ def _day(value: object) -> object:
         isinstance(value, str) and _DAY.fullmatch(value)
     ):
         return value
-    raise ValueError("expected a date such as 2026-11-30")
+    raise ValueError("expected a date such as 1960-01-31")
+
+
+def _phone(text: str) -> str:
+    if not _PHONE.fullmatch(text):
+        raise ValueError("expected a phone number of 8 digits or more, such as +45 12 34 56 78")
+    return text
 
 
 def _language(code: str) -> str:
@@ -59,6 +66,8 @@ def _language(code: str) -> str:
 Language = Annotated[str, Field(pattern="^[a-z]{2}$"), AfterValidator(_language)]
 #: One e-mail address, ASCII, at most 254 characters.
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
+#: A phone number as it is typed, spaces and all.
+Phone = Annotated[str, AfterValidator(_phone)]
 #: A time with a zone, as ISO 8601 text. (pydantic alone reads 20261130 as seconds since 1970.)
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
 #: A calendar date, as ISO 8601 text.

@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from brobyg_kit.endings import near
 from brobyg_kit.logs import get_logger
 
 log = get_logger(__name__)
@@ -57,10 +59,16 @@ class Health:
         """No loops and no checks yet."""
         self.heartbeats: dict[str, Heartbeat] = {}
         self.checks: dict[str, Callable[[], Awaitable[Check]]] = {}
+        #: What has an end by the wall clock, such as a token, and when: whoever has some adds them.
+        self.ends: list[Callable[[], Iterable[tuple[str, datetime]]]] = []
 
     def heartbeat(self, name: str) -> Heartbeat:
         """The heartbeat of the loop `name`, made when it is first asked for."""
         return self.heartbeats.setdefault(name, Heartbeat(name))
+
+    def endings(self, now: datetime) -> list[dict[str, object]]:
+        """What has ended or ends within weeks of `now`: told, and no reason to be unready."""
+        return near((one for ends in self.ends for one in ends()), now)
 
     def hung(self) -> list[str]:
         """Loops that have not completed a round within the limit."""

@@ -149,7 +149,7 @@ def _tell(
         raise typer.Exit(REMAINING)
 
 
-_FREE = "wraps nothing: may be removed from the setting"
+_FREE = "wraps nothing: may go once it is the older one"
 _WORDS = {
     "wraps": "wraps what is new",
     "unwraps": "still needed; 'rotate' wraps anew",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
+from brobyg_kit.clock import WallClock
 from brobyg_kit.health import OUTBOX_LIMIT, Health
 
 #: What waits to be sent may be so old before somebody is told, seconds of wall time: the relay
@@ -28,6 +29,7 @@ HELPS: Mapping[str, str] = {
     "erasures": "brobyg local start kafka",
     "erasures_made_again": "brobyg erasure replay {service}",
     "outbox": "brobyg local restart {service}",
+    "lag": "brobyg local restart {service}",
     "parked": "brobyg dlq list {service}",
     "dead_letters": "brobyg dlq list {service}",
 }
@@ -49,8 +51,11 @@ class Trouble:
     command: str
 
     def __str__(self) -> str:
-        """In one line."""
-        return f"{self.detail}: {self.command}"
+        """What and what helps, in its first line."""
+        first, line_end, rest = self.detail.partition("\n")
+        if self.command and self.command not in first:
+            first += f": {self.command}"
+        return first + line_end + rest
 
 
 def command_for(cause: str, service: str, helps: Mapping[str, str] = HELPS) -> str:
@@ -89,7 +94,10 @@ async def report_of(
     """The body of /readyz: whether it is ready, each check, what waits, and what is not well."""
     waiting = await figures()
     ready, checks = await health.report(waiting)
-    body = {"service": service, "ready": ready, "checks": checks, **waiting}
+    # Tokens and keys end by real time, whatever clock the service has.
+    endings = health.endings(WallClock().now())
+    told = {"service": service, "ready": ready, "checks": checks, "endings": endings}
+    body = {**told, **waiting}
     return {**body, "troubles": [asdict(one) for one in troubles_of(service, body, helps)]}
 
 

@@ -129,11 +129,17 @@ def _field(error: dict[str, Any]) -> FieldError:
     """One of pydantic's errors, whose `loc` begins with the part of the request it is in."""
     where, *path = [str(p) if isinstance(p, int) else shown_name(str(p)) for p in error["loc"]]
     detail = _UNQUOTED.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if error["type"] == "missing" and not path and where == "body":
+        detail = "expected a body: a JSON object"
+    if words := _CHOICE.fullmatch(str(error.get("ctx", {}).get("pattern"))):
+        detail = f"expected one of: {words[1].replace('|', ', ')}"
     if error["type"] == "json_invalid":  # no field yet; the last part counts characters
         return FieldError("", f"{detail} at character {path[-1]}")
     return FieldError("/".join(["" if where == "body" else where, *path]), detail)
 
 
+#: A pattern that lists words.
+_CHOICE = re.compile(r"\^\(([a-z_|]+)\)\$")
 _UNQUOTED = {
     "extra_forbidden": "this field is not known here; leave it out",
     "json_invalid": "this is not valid JSON",

@@ -43,8 +43,32 @@ _FETCH_NEXT = (
     "select id, topic, key, value, content_type from outbox where (id < $2 or id > $3)"
     " and (select count(*) from outbox where id between $2 and $3) = $4 order by id limit $1"
 )
+#: How long committed rows may lie while another session has the lock, seconds of wall time: a relay
+#: that works sends them at once.
+LOCK_PATIENCE = 15.0
+#: The oldest row's age when it is older than that, and who has the lock.
+_UNSENT = """
+    select age, pid, usename from (
+        select extract(epoch from clock_timestamp() - created_at)::float8 as age
+        from outbox order by id limit 1
+    ) as oldest
+    left join (
+        select pid, usename from pg_locks join pg_stat_activity using (pid)
+        where locktype = 'advisory' and classid = 0 and objid = $1::bigint::oid and objsubid = 1
+            and granted and database = (
+                select oid from pg_database where datname = current_database()
+            )
+        limit 1
+    ) as holder on true
+    where age > $2 and not exists (
+        select from pg_stat_activity
+        where pid = holder.pid and application_name = 'brobyg-relay'
+    )
+"""
 _DELETE = "delete from outbox where id = any($1::bigint[])"
 _SESSION = {
+    # Whoever waits for the lock sees that a relay has it, which tells its own troubles.
+    "application_name": "brobyg-relay",
     # An outbox is empty whenever statistics are taken, so the planner would sort what may be a
     # day's backlog: by the index, always.
     "enable_seqscan": "off",
@@ -83,6 +107,15 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
             return len(await producer.partitions_for(topic))
     except (TimeoutError, KafkaError):
         return 0
+
+
+def _held_up(seconds: float, pid: int | None, login: str | None) -> str:
+    """What readiness says of a relay that waits while nobody sends."""
+    holder = f"pid {pid}, login {login}" if pid else "who can't be seen"
+    return (
+        f"the oldest unsent record is {seconds:.0f} s old, and another session has the relay's"
+        f" lock ({holder}); if that is no relay of this service: select pg_terminate_backend(pid)"
+    )
 
 
 class Relay:
@@ -151,7 +184,10 @@ class Relay:
     async def _leads(self, connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
         """Wait until this process is the one that relays; False when it is stopped before."""
         while not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
-            self._heartbeat.beat()
+            if unsent := await connection.fetchrow(_UNSENT, _LOCK, LOCK_PATIENCE):
+                self._heartbeat.struggle(_held_up(*unsent))
+            else:
+                self._heartbeat.beat()
             if self._stopping:
                 return False
             await asyncio.sleep(1.0)

@@ -21,6 +21,7 @@ from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.consumer import Consumer, Subscription
 from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment, trouble_of
+from brobyg_kit.database_rights import trouble_with_rights
 from brobyg_kit.domain import domain
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.figures import figures_of
@@ -34,6 +35,7 @@ from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.retention import Retention
 from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.timers import Timers
 
@@ -73,8 +75,16 @@ class Runtime:
         if service.metadata is not None:
             url = database_url(settings.server_of(service.name), service.name) + database_suffix
             self.database = Database(url, self.clock, service.name)
+        token = ServiceToken(settings, WallClock())
+        self.health.ends.append(token.ends)
         resources = Resources(
-            settings, self.clock, self.database, self.metrics.registry, self.health, settings.kafka
+            settings,
+            self.clock,
+            self.database,
+            self.metrics.registry,
+            self.health,
+            settings.kafka,
+            token=token,
         )
         self.parts: Parts = service.build(resources)
         self.replicas = resources.replicas
@@ -94,7 +104,8 @@ class Runtime:
         """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
         parts = self._served() if self.role in ("run", "api") else Parts()
         # Tokens expire by real time, whatever clock the service has.
-        verifier = Verifier(self.settings.token_keys, WallClock())
+        verifier = Verifier.of_files(self.settings.token_keys, self.settings.issuers, WallClock())
+        self.health.ends.append(verifier.ends)
         return create_app(
             self.service,
             parts,
@@ -217,7 +228,8 @@ class Runtime:
         loops: dict[str, Loop] = {}
         service, parts, address = self.service, self.parts, self.settings.kafka
         beat = self.health.heartbeat
-        if self.role in ("run", "relay"):
+        # A service without topics serves whether or not there is a broker.
+        if self.role in ("run", "relay") and (service.emits or parts.handle is not None):
             self._relay = Relay(database.url, address, service.name, self.metrics, beat("relay"))
             loops["relay"] = self._relay.run
         if self.replicas and self.role != "relay":
@@ -244,10 +256,11 @@ class Runtime:
             loops["consumer"] = consumer.run
         if self.role in ("run", "consumer"):
             retention = Retention(service.name, parts.retention, self.metrics)
-            sealing = Sealing(service.name)
             loops["retention"] = partial(retention.start, database)
-            loops["sealing"] = partial(sealing.start, database)
-            alone = {**retention.timers, **sealing.timers}
+            sealing = Sealing(database, beat("sealing"))
+            self._stops.append(sealing.stop)
+            loops["sealing"] = sealing.run
+            alone = retention.timers
             if handlers := {**parts.timers, **alone}:
                 timers = Timers(
                     database, self.clock, handlers, self.metrics, beat("timers"), alone=alone
@@ -316,12 +329,15 @@ class Runtime:
         try:
             async with asyncio.timeout(2), self.database.connect() as connection:
                 await connection.execute(_MIGRATED)
+                assert self.service.metadata is not None  # it has a database
+                wrong = await trouble_with_rights(connection, self.service.metadata.sorted_tables)
         except DATABASE_ERRORS as error:
             if is_environment(error):
                 why = f"has no tables: run 'brobyg {self.service.name} migrate'"
                 return Check(False, why, "not_migrated")
             return Check(False, f"does not answer: {type(cause_of(error)).__name__}")
-        return Check(True)
+        advice = f"{wrong}: run 'brobyg {self.service.name} migrate'"
+        return Check(False, advice) if wrong else Check(True)
 
     async def _figures(self) -> dict[str, object]:
         """What waits to be sent and to be handled, for /readyz and the metrics."""

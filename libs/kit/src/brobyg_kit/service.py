@@ -22,6 +22,7 @@ from brobyg_kit.health import Health
 from brobyg_kit.problems import Renderer
 from brobyg_kit.replica import Copy, Replica, ViewT
 from brobyg_kit.retention import Carrier
+from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.subscription import BatchHandler, Decoder, LockedBy
 from brobyg_kit.timers import TimerHandler
@@ -39,6 +40,8 @@ class Resources:
     address: str
     #: What was asked for by `replica`, by topic.
     replicas: dict[str, Replica[Any]] = field(default_factory=dict)
+    #: By which the service asks the others.
+    token: ServiceToken | None = None
 
     def replica(self, copy: Copy[ViewT]) -> Replica[ViewT]:
         """This process's view of a copy that the service declares; the same one each time."""
@@ -57,12 +60,11 @@ class Resources:
 
         `timeout` is in seconds, for each step of a request.
         """
-        token = self.settings.service_token.get_secret_value()
         return httpx2.AsyncClient(
             base_url=base_url,
             trust_env=False,  # the machine's proxy must see neither the answers nor the token
             timeout=httpx2.Timeout(timeout),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            auth=self.token,
             limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16),
         )
 
@@ -71,7 +73,7 @@ class Resources:
 class Parts:
     """What a service has built: its routes, its handler, its timers and its endless loops."""
 
-    #: Every route must depend on `requires(...)`; the service does not start otherwise.
+    #: Every route must depend on `requires_act(...)`; the service does not start otherwise.
     routers: Sequence[APIRouter] = ()
     #: Routes whose credential is in the request itself, such as a signed link. Say at each why.
     public_routers: Sequence[APIRouter] = ()

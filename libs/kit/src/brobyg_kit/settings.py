@@ -1,5 +1,6 @@
 """Settings by environment, prefix `BROBYG_`. `brobyg config` lists them all."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,34 @@ class KitSettings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address HTTP is served on.")
     token_keys: Path | None = Field(
-        None, description="File with the public keys (JWKS) that tokens are checked against."
+        None,
+        description="File with the public keys (JWKS) of what `brobyg token` signs: of the issuer"
+        " `brobyg`, which may give every role.",
+    )
+    issuers: Path | None = Field(
+        None,
+        description="File (TOML) of who else may issue tokens, each with where its keys are and the"
+        " roles that it may give; see deploy/issuers.example.toml.",
     )
     token_signing_key: Path | None = Field(
         None, description="File with the private key (JWK) `brobyg token` signs with."
     )
     service_token: SecretStr = Field(
         SecretStr(""), description="The token this service sends to the others."
+    )
+    service_token_address: str = Field(
+        "",
+        # In the open only on this machine and in its own network: a secret is sent.
+        pattern=r"^(https://\S+|http://(127\.0\.0\.1|[^./\s]+)(:\d+)?/\S*)?$",
+        description="Where this service has that token from instead: a provider's token endpoint"
+        " (client credentials), which is asked again in time. https://, unless it is near.",
+    )
+    service_client: str = Field("", description="The service's name at that provider (client_id).")
+    service_client_secret: SecretStr = Field(
+        SecretStr(""), description="And its secret there (client_secret)."
+    )
+    service_client_secret_ends: date | None = Field(
+        None, description="The day that secret ends, as 2027-01-31: readiness tells weeks before."
     )
     otlp_endpoint: str = Field(
         "", description="Where traces are sent (OTLP over HTTP); empty for nowhere."

@@ -11,7 +11,7 @@ import hmac
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -262,6 +262,27 @@ async def as_owner(database: Database, *statements: str) -> None:
         await connection.close()
 
 
+async def emptied(database: Database, tables: Iterable[str]) -> None:
+    """Empty these tables of a service's database that was made here, as its owner.
+
+    Only what has rows is truncated: each table costs new files for itself and its indexes. What
+    refers to such a table is empty or among these too, so `cascade` reaches nothing else.
+    """
+    connection = await asyncpg.connect(owners_url(database), timeout=10)
+    try:
+        filled = await connection.fetch(
+            " union all ".join(
+                f"select '{name}' as name where exists (select from {name})"  # noqa: S608
+                for name in tables
+            )
+        )
+        if filled:
+            names = ", ".join(row["name"] for row in filled)
+            await connection.execute(f"truncate {names} cascade")
+    finally:
+        await connection.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A service that runs in the test's process."""
@@ -285,10 +306,12 @@ async def served(
     """The service on a free port with a fresh database, in this process.
 
     `role="run"` also relays and consumes. `clock` replaces its clock. `beside` is another process
-    of the service: this one has its database. Its token for the others has the role of its name
+    of the service: this one has its database. A port is chosen unless `<service>_port` says which.
+    Its token for the others has the role of its name
     where the domain has one, else `service`.
     """
-    port = free_port()
+    told = settings.get(f"{service.name}_port")
+    port = told if isinstance(told, int) else free_port()
     suffix = _suffix_of(beside) if beside else f"_t{uuid.uuid4().hex[:10]}"
     own_role = service.name if service.name in domain().ROLES else "service"
     values = {

@@ -86,9 +86,9 @@ def build(resources: Resources) -> Parts:
             attention_router(
                 database,
                 ATTENTION,
-                roles=["coordinator"],
+                act="work-on-attention",
                 outcomes=ATTENTION_OUTCOMES,
-                departments_of=scope.stored_departments,
+                departments_of=partial(scope.stored_departments, "work-on-attention"),
             ),
         ),
         handle=processing.handle,

@@ -5,6 +5,7 @@ from functools import partial
 from typing import cast
 
 from brobyg_contracts import reference
+from brobyg_contracts.access import listed_departments
 from brobyg_contracts.asyncapi import part_of
 from brobyg_contracts.attention import ATTENTION_OUTCOMES
 from brobyg_contracts.reference import Reference
@@ -73,21 +74,27 @@ def build(resources: Resources) -> Parts:
 
     handle = handle_with(PostgresNotices(), metrics)
 
-    async def departments_of(transaction: Transaction, caller: Caller) -> Sequence[str] | None:
-        """All ids that what is the caller's department's may be stored by; None for all."""
-        known, own = await replica.get(transaction), caller.department
-        return None if own is None else known.department_ids(own)
+    async def departments_of(
+        act: str, transaction: Transaction, caller: Caller
+    ) -> Sequence[str] | None:
+        """All ids that what the caller has of it in a list may be stored by; None for all."""
+        return listed_departments(caller, act, await replica.get(transaction))
 
     return Parts(
         routers=[
-            api.router(resources.database, departments_of),
-            export_router(resources.database, "notification", HOLDINGS, act="collect-export"),
+            api.router(resources.database, partial(departments_of, "read-notifications")),
+            export_router(
+                resources.database,
+                "notification",
+                HOLDINGS,
+                acts=dict.fromkeys(HOLDINGS.sections, "collect-export"),
+            ),
             attention_router(
                 resources.database,
                 ATTENTION,
-                roles=["coordinator"],
+                act="work-on-attention",
                 outcomes=ATTENTION_OUTCOMES,
-                departments_of=departments_of,
+                departments_of=partial(departments_of, "work-on-attention"),
             ),
         ],
         handle=handle,

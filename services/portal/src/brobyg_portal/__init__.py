@@ -1,1 +1,1 @@
-"""The web face: here the page on which a helper answers an offer."""
+"""The web face: who signs in, and the pages that people see."""

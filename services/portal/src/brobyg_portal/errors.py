@@ -2,7 +2,12 @@
 
 PortalError
 ├── UnknownLink           no such link was ever signed
-└── MatchingUnavailable   matching cannot be asked now
+├── ServiceUnavailable    a service cannot be asked now
+│   └── MatchingUnavailable   matching cannot
+├── ProviderUnavailable   the identity provider cannot be asked now
+├── SignInRefused         what came back from the provider proves nothing
+├── SignInNeeded          this is for somebody who is signed in
+└── NotAllowed            this is for somebody else
 """
 
 
@@ -14,5 +19,25 @@ class UnknownLink(PortalError):
     """No such link was ever signed."""
 
 
-class MatchingUnavailable(PortalError):
+class ServiceUnavailable(PortalError):
+    """A service cannot be asked now; the same may be tried again."""
+
+
+class MatchingUnavailable(ServiceUnavailable):
     """Matching cannot be asked now; nothing was answered, and the same may be tried again."""
+
+
+class ProviderUnavailable(PortalError):
+    """The identity provider cannot be asked now; the same may be tried again."""
+
+
+class SignInRefused(PortalError):
+    """What came back from the provider proves nothing: a new sign-in may."""
+
+
+class SignInNeeded(PortalError):
+    """This is for somebody who is signed in."""
+
+
+class NotAllowed(PortalError):
+    """This is for somebody else than who is signed in."""

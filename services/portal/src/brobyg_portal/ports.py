@@ -1,8 +1,12 @@
 """What the portal needs from outside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from brobyg_portal.domain.session import Session
+from brobyg_portal.domain.sign_in import Attempt
 
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
 #: `withdraw` takes an acceptance back: the helper can't after all.
@@ -58,5 +62,90 @@ class Offers(Protocol):
         """Answer the offer, or take an acceptance back, and return what became of it.
 
         The same answer again has no further effect.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the provider says that somebody is."""
+
+    #: Checked: signed by the provider, for us, for this sign-in, now.
+    claims: Mapping[str, Any]
+    #: As it came; the provider wants it back at the sign-out.
+    id_token: str
+
+    @property
+    def provider_session(self) -> str | None:
+        """The provider's own id of its session."""
+        told = self.claims.get("sid")
+        return told if isinstance(told, str) and 0 < len(told) <= 200 else None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """What the provider has ended: one of its sessions, or all of somebody's."""
+
+    #: The provider's own id of somebody; not ours.
+    subject: str | None
+    provider_session: str | None
+    #: Names this telling, which counts once.
+    token_id: str
+
+
+class Provider(Protocol):
+    """The identity provider of staff. May take seconds.
+
+    Raises ProviderUnavailable while it cannot be asked, SignInRefused for what proves nothing.
+    """
+
+    async def sign_in_address(self, attempt: Attempt) -> str:
+        """Where a browser goes to sign in."""
+        ...
+
+    async def redeem(self, code: str, attempt: Attempt) -> Identity:
+        """Whose code it is that came back. A code is good once."""
+        ...
+
+    async def sign_out_address(self, id_token: str) -> str | None:
+        """Where a browser goes to sign out there too; None for a provider without such a place."""
+        ...
+
+    async def signed_out(self, logout_token: str) -> SignedOut:
+        """What the provider tells (OpenID Connect Back-Channel Logout 1.0)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A service's answer, whatever it says."""
+
+    status: int
+    body: bytes
+    #: Where what was changed stands in the event stream, for a question's `after`; "" for nothing.
+    position: str
+    #: The problem's type where it says what is wrong (RFC 9457), else "".
+    problem: str
+
+
+class Services(Protocol):
+    """The services, asked for whoever is signed in."""
+
+    async def ask(
+        self,
+        session: Session,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        key: str = "",
+    ) -> Answered:
+        """Ask `service` as this person; it decides what they may.
+
+        `path` is quoted already, `body` becomes JSON. `key` is that of the form that is acted on:
+        the service does the same once. Waits up to 5 seconds for each step. Raises
+        ServiceUnavailable where no answer came, or only a 5xx.
         """
         ...

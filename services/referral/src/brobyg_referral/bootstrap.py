@@ -161,9 +161,9 @@ def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter
         attention_router(
             database,
             ATTENTION,
-            roles=["coordinator"],
+            act="work-on-attention",
             outcomes=ATTENTION_OUTCOMES,
-            departments_of=partial(own_departments, of.reference),
+            departments_of=partial(own_departments, of.reference, "work-on-attention"),
         ),
         erasure_router(database, act="erase-citizen", may_see=erasing.may_see),
         reference_api.create_router(database, ReferenceRecords(of.entries)),

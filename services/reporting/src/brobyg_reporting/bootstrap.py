@@ -53,7 +53,12 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             *routers(database, resources.replica(REFERENCE)),
-            export_router(database, "reporting", HOLDINGS, act="collect-export"),
+            export_router(
+                database,
+                "reporting",
+                HOLDINGS,
+                acts=dict.fromkeys(HOLDINGS.sections, "collect-export"),
+            ),
         ],
         handle=live.handle,
         figures={"projections": partial(projections, database)},

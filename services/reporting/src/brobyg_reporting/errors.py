@@ -6,6 +6,7 @@ ReportingError
 ├── NoVersion       no version of the projections has been built yet
 ├── RebuildRefused  the rebuild can't be done as asked
 ├── UnknownTopic    a topic that is to be read is not there
+├── ViewsInUse      other sessions hold the views, so that they can't show another version
 └── WorkerFailed    a worker process of a rebuild stopped before its work was done
 
 `OtherCode` and `NoVersion` are also the kit's `HandlerBlocked`: the consumer waits.
@@ -36,6 +37,10 @@ class RebuildRefused(ReportingError):
 
 class UnknownTopic(ReportingError):
     """A topic that is to be read is not there."""
+
+
+class ViewsInUse(ReportingError):
+    """Other sessions hold the views for minutes; the message names them."""
 
 
 class WorkerFailed(ReportingError):

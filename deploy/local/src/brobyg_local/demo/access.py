@@ -101,7 +101,9 @@ def _token(
 def http_client() -> httpx2.AsyncClient:
     """An HTTP client with timeouts and no proxy, for `AT_ONCE` requests in flight."""
     limits = httpx2.Limits(max_connections=AT_ONCE)
-    return httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False)
+    return httpx2.AsyncClient(
+        timeout=TIMEOUT, limits=limits, trust_env=False, follow_redirects=True
+    )
 
 
 async def send_until_answered(

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from brobyg_local.errors import ServiceUnreachable
 from brobyg_local.services import BROBYG
+from brobyg_local.sign_ins import sign_ins
 from brobyg_local.state import ROOT
 from brobyg_local.supervisor import without_settings
 
@@ -138,12 +139,17 @@ BOOK_ONE_MORE = (
 def show_next(
     console: Console, access: SystemAccess, referral_id: str, need_id: str, figures: str
 ) -> None:
-    """Addresses, sign-ins, mails, and what to try next; `figures` is the summary's file."""
+    """The portal and its sign-ins, addresses, mails, and what to try next.
+
+    `figures` is the summary's file.
+    """
     now = access.clock.now().astimezone(LOCAL_ZONE)
     sign_in = ".venv/bin/brobyg token --role"
     addresses = {
+        "portal": f"{access.url('portal')}  (sign in by choosing who you are, without a password)",
+        "": f"as {', '.join(user.id for user in sign_ins().user)}",
+        "answers": f"{access.url('portal')}/answer/...  (by the links in the mails)",
         "its clock": f"{now:%A %-d %B %Y, %H:%M}, at real speed from here on: book later than that",
-        "portal": f"{access.url('portal')}/answer/...  (by the links in the mails)",
         **{
             service: f"{access.url(service)}/docs"
             for service in ("referral", "matching", "notification", "reporting")
@@ -151,7 +157,7 @@ def show_next(
         "kafka": access.kafka,
         "mails": f"{access.mail} (one .eml file each)",
         "figures": figures,
-        "sign-ins": f"{sign_in} coordinator --department randers-norddjurs",
+        "tokens": f"{sign_in} coordinator --department randers-norddjurs",
         " ": f"{sign_in} referrer --organisation gp-4411",
         "  ": f"{sign_in} hospital --organisation hospital-randers",
         "   ": f"{sign_in} analyst",

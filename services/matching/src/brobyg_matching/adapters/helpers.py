@@ -151,6 +151,12 @@ class PostgresHelpers:
             )
         return language
 
+    async def is_erased(self, helper_id: str) -> bool:
+        """Whether the helper was erased, from the moment on in which that was answered."""
+        async with self._database.connect() as connection:
+            found = select(helper.c.status).where(helper.c.helper_id == helper_id)
+            return bool(await connection.scalar(found) == "erased")
+
     async def contact(
         self,
         helper_id: str,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.clock import Clock
 from fastapi import APIRouter, Depends, Path
 
@@ -31,8 +31,8 @@ from brobyg_matching.use_cases.answers import Answers
 
 #: Of so many offers of a need it is looked by which of them a match came about.
 MOST_OFFERS = 500
-ServiceCaller = Annotated[Caller, Depends(requires("service"))]
-Portal = Annotated[Caller, Depends(requires("portal"))]
+Carries = Annotated[Caller, Depends(requires_act("carry-answer-link"))]
+PassesOn = Annotated[Caller, Depends(requires_act("pass-answer-on"))]
 Token = Annotated[str, Path(max_length=300)]
 
 
@@ -46,10 +46,10 @@ def answers_router(
 ) -> APIRouter:
     """The routes of tokens."""
     router = APIRouter(tags=["answer links"], route_class=ProblemRoute)
-    _tokens(router, queries, links, clock)
+    _tokens(router, queries, links, helpers, clock)
 
     @router.get("/answers/{token}", summary="What the link is about; changes nothing")
-    async def show(token: Token, caller: Portal) -> AnswerOut:
+    async def show(token: Token, caller: PassesOn) -> AnswerOut:
         """404 of type unknown-link for a token that is not ours."""
         link, now = links.read(token), clock.now()
         if isinstance(link, OfferLink):
@@ -63,6 +63,9 @@ def answers_router(
         return await shown(seat.helper_id, need, _of_seat(seat, need, scope, now))
 
     async def shown(helper_id: str | None, need: Need, facts: dict[str, object]) -> AnswerOut:
+        # What they were offered and had agreed to is ended a moment after the erasure.
+        if helper_id is not None and await helpers.is_erased(helper_id):
+            facts = _over(need, "helper_erased")
         stands = facts["state"] in ("open", "accepted")
         more = {
             "language": await helpers.language(helper_id) if helper_id is not None else None,
@@ -74,7 +77,7 @@ def answers_router(
         "/answers/{token}",
         summary="Answer by the link, or take an acceptance back; the same again has no effect",
     )
-    async def answer(token: Token, body: AnswerBody, caller: Portal) -> StateOut:
+    async def answer(token: Token, body: AnswerBody, caller: PassesOn) -> StateOut:
         """409 when it can't be answered so, 410 when it is too late; the problem's type says why.
 
         The link of a match takes `withdraw` only.
@@ -95,16 +98,20 @@ def answers_router(
     return router
 
 
-def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> None:
+def _tokens(
+    router: APIRouter, queries: Queries, links: Links, helpers: PostgresHelpers, clock: Clock
+) -> None:
     """The tokens that a message to the helper carries."""
 
     @router.get(
         "/offers/{offer_id}/answer-link", summary="The token of the link that answers this offer"
     )
-    async def of_offer(offer_id: UUID, caller: ServiceCaller) -> LinkOut:
+    async def of_offer(offer_id: UUID, caller: Carries) -> LinkOut:
         """Of an offer that is over nothing is told of where and when the two meet."""
         offer, need = await _offer(queries, str(offer_id))
         state = shown_state(offer, clock.now())
+        if await helpers.is_erased(offer.helper_id):
+            state = "withdrawn"
         stands = state in ("open", "accepted")
         return LinkOut(
             token=links.token(offer.offer_id),
@@ -119,7 +126,7 @@ def _tokens(router: APIRouter, queries: Queries, links: Links, clock: Clock) -> 
         "/needs/{need_id}/matches/{match_id}/answer-link",
         summary="The token of the link by which the match's helper signs off, and when they meet",
     )
-    async def of_match(need_id: UUID, match_id: UUID, caller: ServiceCaller) -> MatchLinkOut:
+    async def of_match(need_id: UUID, match_id: UUID, caller: Carries) -> MatchLinkOut:
         """Of a match that is gone only that it is."""
         need = await queries.need(str(need_id))
         if need is None:
@@ -161,12 +168,13 @@ def _of_offer(offer: Offer, need: Need, scope: Scope, now: datetime) -> dict[str
 def _gone(need: Need, match_id: str, offers: Sequence[Offer]) -> dict[str, object]:
     """Of a match that is gone, only that it is, and why if that is the helper's own doing."""
     themselves = any(match_id in one.withdrawn for one in need.seats)
-    restricted = any(
-        one.reason == "helper_restricted" and match_of(one) == match_id for one in offers
-    )
-    reason = "helper_restricted" if restricted else None
-    over = nothing_more(need, "withdrawn", "helper_withdrew" if themselves else reason)
-    return over | {"withdrawable": False}
+    why = {one.reason for one in offers if match_of(one) == match_id}
+    rights = next((one for one in ("helper_erased", "helper_restricted") if one in why), None)
+    return _over(need, "helper_withdrew" if themselves and rights is None else rights)
+
+
+def _over(need: Need, reason: str | None) -> dict[str, object]:
+    return nothing_more(need, "withdrawn", reason) | {"withdrawable": False}
 
 
 def _of_seat(seat: Seat, need: Need, scope: Scope, now: datetime) -> dict[str, object]:

@@ -1,11 +1,10 @@
 """Helpers over HTTP: registered, activated, paused, read; the contact apart and recorded."""
 
-from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
 from brobyg_kit.access_log_api import Purpose
-from brobyg_kit.auth import Caller, requires, requires_act
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.clock import Clock
 from brobyg_kit.ids import new_id
 from brobyg_kit.problems import RESTRICTED, Problem
@@ -27,8 +26,8 @@ from brobyg_matching.errors import HelperErased, UnknownHelper
 from brobyg_matching.use_cases.answers import Answers
 from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
 
-Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
-CoordinatorOrSelf = Annotated[Caller, Depends(requires("coordinator", "volunteer"))]
+Manages = Annotated[Caller, Depends(requires_act("manage-helpers"))]
+Reads = Annotated[Caller, Depends(requires_act("read-helper"))]
 IdentityReader = Annotated[Caller, Depends(requires_act("open-helper-identity", "reach-helper"))]
 IdempotencyKey = Annotated[
     str | None,
@@ -72,10 +71,6 @@ def helpers_router(
     return router
 
 
-def _covered(scope: Scope, caller: Caller, helper: Helper | None) -> bool:
-    return helper is not None and any(scope.covers(caller, one) for one in helper.departments)
-
-
 def _registration(
     router: APIRouter, clock: Clock, registration: Registration, scope: Scope
 ) -> None:
@@ -89,7 +84,7 @@ def _registration(
     )
     async def register(
         body: NewHelper,
-        caller: Coordinator,
+        caller: Manages,
         response: Response,
         idempotency_key: IdempotencyKey = None,
         confirm: Annotated[
@@ -102,25 +97,25 @@ def _registration(
         Somebody else of whom all is the same is sent with an Idempotency-Key of their own.
         """
         new = body.helper(new_id(clock))
-        if not all(scope.covers(caller, one) for one in new.departments):
+        covers = scope.reaches(caller, "manage-helpers")
+        if not all(map(covers, new.departments)):
             raise Problem(
                 403, "This is another department's", "register helpers of your own department"
             )
         request = RegistrationRequest(
             caller.subject, idempotency_key, body.model_dump_json(), confirm is not None
         )
-        covers = partial(scope.covers, caller)
         helper = await registration.register(new, body.contact(), request, covers)
         response.status_code = 201 if helper.helper_id == new.helper_id else 200
         return Registered(helper_id=helper.helper_id, status=helper.status)
 
     @router.post("/{helper_id}/activate", summary="From now on the helper can be asked")
-    async def activate(helper_id: UUID, body: Papers, caller: Coordinator) -> Registered:
+    async def activate(helper_id: UUID, body: Papers, caller: Manages) -> Registered:
         """One of the helper's pools must have all its papers; else 422 names one that is missing.
 
         Papers given before still count. A paused helper comes back.
         """
-        covers = partial(scope.covers, caller)
+        covers = scope.reaches(caller, "manage-helpers")
         active = await registration.activate(str(helper_id), body.by_kind(), covers)
         return Registered(helper_id=active.helper_id, status=active.status)
 
@@ -131,9 +126,9 @@ def _restrictions(
     """What stops the asking; for coordinators."""
 
     @router.post("/{helper_id}/pause", summary="Ask the helper for nothing new until activated")
-    async def pause(helper_id: UUID, caller: Coordinator) -> Registered:
+    async def pause(helper_id: UUID, caller: Manages) -> Registered:
         """Open offers to the helper are withdrawn; what they have agreed to stays."""
-        paused = await registration.pause(str(helper_id), partial(scope.covers, caller))
+        paused = await registration.pause(str(helper_id), scope.reaches(caller, "manage-helpers"))
         return Registered(helper_id=paused.helper_id, status=paused.status)
 
     @router.post(
@@ -141,10 +136,10 @@ def _restrictions(
         status_code=204,
         summary="Never bring this helper and this citizen together",
     )
-    async def block(helper_id: UUID, body: Block, caller: Coordinator) -> None:
+    async def block(helper_id: UUID, body: Block, caller: Manages) -> None:
         """Open offers are withdrawn; a match that has not begun is ended and searched anew."""
         asked_by = "citizen" if body.asked_by == "citizen" else "helper"
-        covers = partial(scope.covers, caller)
+        covers = scope.reaches(caller, "manage-helpers")
         await answers.block(str(helper_id), body.citizen_id, asked_by, covers)
 
 
@@ -152,12 +147,12 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
     """Who a helper is, and apart from that how they are reached."""
 
     @router.get("/{helper_id}", summary="A helper without contact")
-    async def read(helper_id: UUID, caller: CoordinatorOrSelf) -> HelperOut:
+    async def read(helper_id: UUID, caller: Reads) -> HelperOut:
         """For coordinators of one of the helper's departments, and for the helper."""
         helper = await helpers.get(str(helper_id))
-        own = helper is not None and caller.subject == helper.helper_id
-        coordinates = "coordinator" in caller.roles and _covered(scope, caller, helper)
-        if helper is None or not (own or coordinates):
+        if helper is None:
+            raise UnknownHelper
+        if scope.role(caller, "read-helper", helper.departments, helper.helper_id) is None:
             raise UnknownHelper
         if helper.status == "erased":
             raise HelperErased

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
@@ -20,8 +20,9 @@ from brobyg_matching.entrypoints.scope import Scope, acting
 from brobyg_matching.errors import UnknownHelper, UnknownNeed
 from brobyg_matching.use_cases.answers import Answers
 
-Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
-HelperOrCoordinator = Annotated[Caller, Depends(requires("volunteer", "coordinator"))]
+Reads = Annotated[Caller, Depends(requires_act("read-needs"))]
+Steers = Annotated[Caller, Depends(requires_act("steer-need"))]
+Takes = Annotated[Caller, Depends(requires_act("take-seat"))]
 SeatNo = Annotated[int, Path(ge=1, le=32)]
 
 #: The most offers of one need that are shown.
@@ -180,14 +181,18 @@ def needs_router(queries: Queries, answers: Answers, scope: Scope) -> APIRouter:
     return router
 
 
-async def _own(queries: Queries, scope: Scope, need_id: UUID, caller: Caller) -> Need:
-    """The need, if the coordinator may know of it; a helper may know of those they have."""
+async def _own(
+    queries: Queries, scope: Scope, need_id: UUID, caller: Caller, act: str
+) -> tuple[Need, str]:
+    """The need, and in which role the caller may do this with it. Raises UnknownNeed."""
     need = await queries.need(str(need_id))
-    if need is None or (
-        "coordinator" in caller.roles and not scope.covers(caller, need.department)
-    ):
+    if need is None:
         raise UnknownNeed
-    return need
+    # Whoever acts for themselves does so whatever need it is: which they may take is its rules'.
+    role = scope.role(caller, act, [need.department], caller.subject)
+    if role is None:
+        raise UnknownNeed
+    return need, role
 
 
 def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
@@ -195,7 +200,7 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
 
     @router.get("", summary="Needs by their start, a page at a time")
     async def page(
-        caller: Coordinator,
+        caller: Reads,
         state: Annotated[NeedState | None, Query()] = None,
         seat: Annotated[SeatState | None, Query(description="Has a seat in this state.")] = None,
         department: Annotated[Department | None, Query()] = None,
@@ -203,9 +208,7 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> PageOut:
         """Of the coordinator's departments, or of one. `after` is the `next` of the page before."""
-        if department is not None and not scope.covers(caller, department):
-            raise Problem(403, "This is another department's")
-        whose = scope.asked(department) if department else scope.department_of(caller)
+        whose = scope.listed(caller, "read-needs", department)
         found = await queries.needs(whose, state, seat, _position(after), limit + 1)
         shown = found[:limit]
         clashing = await queries.clashing(shown)
@@ -213,8 +216,8 @@ def _reads(router: APIRouter, queries: Queries, scope: Scope) -> None:
         return PageOut(items=items, next=_cursor(shown[-1]) if len(found) > limit else None)
 
     @router.get("/{need_id}", summary="One need: its seats, who was asked, what is booked")
-    async def read(need_id: UUID, caller: Coordinator) -> WholeNeedOut:
-        need = await _own(queries, scope, need_id, caller)
+    async def read(need_id: UUID, caller: Reads) -> WholeNeedOut:
+        need, _ = await _own(queries, scope, need_id, caller, "read-needs")
         offers = await queries.offers_of(need.need_id, MAX_OFFERS)
         more = {
             "offers": [_asked(offer) for offer in offers],
@@ -232,14 +235,14 @@ def _commands(router: APIRouter, queries: Queries, answers: Answers, scope: Scop
         summary="Stop the asking, let it go on, or search once more for what was given up",
     )
     async def command(
-        need_id: UUID, command: Literal["hold", "resume", "reopen"], caller: Coordinator
+        need_id: UUID, command: Literal["hold", "resume", "reopen"], caller: Steers
     ) -> NeedOut:
         """`hold` withdraws open offers; `resume` and `reopen` begin a new round.
 
         409 when there is nothing to stop, or to go on with.
         """
-        need = await _own(queries, scope, need_id, caller)
-        await steps[command](need.need_id, acting(caller))
+        need, role = await _own(queries, scope, need_id, caller, "steer-need")
+        await steps[command](need.need_id, acting(caller, role))
         return await _after(queries, need)
 
 
@@ -248,9 +251,9 @@ async def _after(queries: Queries, need: Need) -> NeedOut:
     return NeedOut.model_validate(_out(after, await queries.clashing([after])))
 
 
-def _claimant(caller: Caller, body: ClaimBody | None) -> str:
+def _claimant(caller: Caller, role: str, body: ClaimBody | None) -> str:
     """Who is to have the seat. Raises Problem 422, UnknownHelper."""
-    if "coordinator" in caller.roles:
+    if role == "coordinator":
         if body is None or body.helper_id is None:
             raise Problem(422, "A coordinator says whose it is to be")
         return body.helper_id
@@ -268,7 +271,7 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
         need_id: UUID,
         no: SeatNo,
         body: AssignBody,
-        caller: Coordinator,
+        caller: Steers,
         confirm: Annotated[
             Literal["clash"] | None,
             Query(description="Says that somebody is to help though the citizen is elsewhere too."),
@@ -278,10 +281,10 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
 
         409 names the citizen's other need at the time, unless `confirm` says that it is known.
         """
-        need = await _own(queries, scope, need_id, caller)
+        need, role = await _own(queries, scope, need_id, caller, "steer-need")
         confirmed = confirm is not None
         await answers.assign(
-            need.need_id, no, body.helper_id, acting(caller), clash_confirmed=confirmed
+            need.need_id, no, body.helper_id, acting(caller, role), clash_confirmed=confirmed
         )
         return await _after(queries, need)
 
@@ -289,24 +292,25 @@ def _seats(router: APIRouter, queries: Queries, answers: Answers, scope: Scope) 
         "/{need_id}/seats/{no}/claim", summary="Take a free seat without having been asked"
     )
     async def claim(
-        need_id: UUID, no: SeatNo, caller: HelperOrCoordinator, body: ClaimBody | None = None
+        need_id: UUID, no: SeatNo, caller: Takes, body: ClaimBody | None = None
     ) -> SeatStateOut:
         """A helper takes it for themselves, a coordinator for `helper_id`; the same again is fine.
 
         409 where the pathway or the helper's time does not allow it, or another was sooner.
         """
-        need = await _own(queries, scope, need_id, caller)
-        await answers.claim(need.need_id, no, _claimant(caller, body), acting(caller))
+        need, role = await _own(queries, scope, need_id, caller, "take-seat")
+        claimant = _claimant(caller, role, body)
+        await answers.claim(need.need_id, no, claimant, acting(caller, role))
         return SeatStateOut(state="filled")
 
     @router.post(
         "/{need_id}/seats/{no}/release",
         summary="Whoever has the seat can't after all; it is searched again",
     )
-    async def release(need_id: UUID, no: SeatNo, caller: HelperOrCoordinator) -> SeatStateOut:
+    async def release(need_id: UUID, no: SeatNo, caller: Takes) -> SeatStateOut:
         """A helper leaves their own seat only. 409 when it has begun, or nobody has the seat."""
-        need = await _own(queries, scope, need_id, caller)
-        await answers.release(need.need_id, no, acting(caller))
+        need, role = await _own(queries, scope, need_id, caller, "take-seat")
+        await answers.release(need.need_id, no, acting(caller, role))
         after = await queries.need(need.need_id)
         seat = after.seat(no) if after else None
         return SeatStateOut(state=seat.state if seat else "closed")

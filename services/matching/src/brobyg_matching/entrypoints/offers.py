@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.clock import Clock
 from fastapi import APIRouter, Depends
 
@@ -19,7 +19,7 @@ from brobyg_matching.entrypoints.scope import Scope, acting
 from brobyg_matching.errors import UnknownOffer
 from brobyg_matching.use_cases.answers import Answers
 
-HelperOrCoordinator = Annotated[Caller, Depends(requires("volunteer", "coordinator"))]
+Answering = Annotated[Caller, Depends(requires_act("answer-offer"))]
 
 #: The fields of an offer that everybody sees who may see it.
 _FROM_OFFER = ("leave_at", "meet_at", "home_at", "distance_metres", "expires_at", "reason")
@@ -60,20 +60,21 @@ def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope
     """Offers by their id, for signed-in callers."""
     router = APIRouter(prefix="/offers", tags=["offers"], route_class=ProblemRoute)
 
-    async def found(offer_id: UUID, caller: Caller) -> tuple[Offer, Need]:
+    async def found(offer_id: UUID, caller: Caller) -> tuple[Offer, Need, str]:
+        """With the role in which the caller answers it."""
         both = await queries.offer(str(offer_id))
         if both is None:
             raise UnknownOffer
-        own = caller.subject == both[0].helper_id and "volunteer" in caller.roles
-        coordinates = "coordinator" in caller.roles and scope.covers(caller, both[1].department)
-        if not own and not coordinates:
+        offer, need = both
+        role = scope.role(caller, "answer-offer", [need.department], offer.helper_id)
+        if role is None:
             raise UnknownOffer
-        return both
+        return offer, need, role
 
     @router.get("/{offer_id}", summary="An offer, for its helper or a coordinator")
-    async def read(offer_id: UUID, caller: HelperOrCoordinator) -> OfferOut:
+    async def read(offer_id: UUID, caller: Answering) -> OfferOut:
         """Of an offer that is over only its state, reason, pathway and end are told."""
-        offer, need = await found(offer_id, caller)
+        offer, need, _ = await found(offer_id, caller)
         own = {
             "offer_id": offer.offer_id, "need_id": offer.need_id, "seat": offer.seat_no,
             "helper_id": offer.helper_id,
@@ -87,13 +88,14 @@ def offers_router(queries: Queries, answers: Answers, clock: Clock, scope: Scope
     async def answer(
         offer_id: UUID,
         answer: Literal["accept", "decline", "withdraw"],
-        caller: HelperOrCoordinator,
+        caller: Answering,
     ) -> StateOut:
         """409 when it can't be answered so, 410 when it is too late; the problem's type says why.
 
         `withdraw` takes an acceptance back, until the two meet.
         """
-        await found(offer_id, caller)
-        return StateOut(state=await answers.answer(str(offer_id), answer, acting(caller)))
+        _, _, role = await found(offer_id, caller)
+        by = acting(caller, role)
+        return StateOut(state=await answers.answer(str(offer_id), answer, by))
 
     return router

@@ -61,7 +61,10 @@ OBJECTIONS: dict[Objection, tuple[int, str]] = {
     "waiting": (409, "The citizen's record or consent is not there yet"),
     "no_room": (409, "No room is free at that time"),
     "too_late": (409, "It is too late to ask anybody; call"),
-    "restricted": (409, "Nothing is done with the helper's data until a coordinator lifts that"),
+    "restricted": (
+        409,
+        "Nothing is done with the helper's data until a coordinator or data protection lifts that",
+    ),
     "another_department": (409, "The helper serves another department"),
 }
 

@@ -1,9 +1,8 @@
 """Which departments a caller acts for."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Sequence
 
-from brobyg_contracts.access import act
+from brobyg_contracts.access import listed_departments, reaching_role
 from brobyg_contracts.reference import Reference
 from brobyg_kit.attention import actor_of
 from brobyg_kit.auth import Caller
@@ -15,11 +14,9 @@ from brobyg_matching.domain.decisions import Actor
 from brobyg_matching.domain.need import Need
 
 
-def acting(caller: Caller) -> Actor:
-    """As whom the caller acts, as decisions tell it."""
-    role: Literal["coordinator", "helper"]
-    role = "coordinator" if "coordinator" in caller.roles else "helper"
-    return Actor(actor_of(caller.subject), role)
+def acting(caller: Caller, role: str) -> Actor:
+    """As whom the caller acts in this role, as decisions tell it."""
+    return Actor(actor_of(caller.subject), "coordinator" if role == "coordinator" else "helper")
 
 
 class Scope:
@@ -34,15 +31,23 @@ class Scope:
         """The reference data as it was last read."""
         return self._replica.latest
 
-    def department_of(self, caller: Caller) -> str | None:
-        """The caller's department as it is called now; None for all."""
-        return None if caller.department is None else self.present(caller.department)
+    async def stored_departments(
+        self, act: str, tx: Transaction, caller: Caller
+    ) -> Sequence[str] | None:
+        """All ids that what the caller has of it in a list may be stored by; None for all."""
+        return listed_departments(caller, act, await self._replica.get(tx))
 
-    async def stored_departments(self, tx: Transaction, caller: Caller) -> Sequence[str] | None:
-        """All ids that what is the caller's department's may be stored by; None for all."""
-        reference = await self._replica.get(tx)
-        own = caller.department
-        return None if own is None else reference.department_ids(own)
+    def listed(self, caller: Caller, act: str, asked: str | None) -> str | None:
+        """The department, as it is called now, whose things the caller lists; None for all.
+
+        `asked` is the one that they ask for. Raises Problem 403 for another's, 422 for none.
+        """
+        if asked is not None:
+            if not self.reaches(caller, act)(asked):
+                raise Problem(403, "This is another department's")
+            return self.asked(asked)
+        own = listed_departments(caller, act, self.reference)
+        return None if own is None else next(iter(own), "")
 
     def asked(self, department: str) -> str:
         """The department that a request names, as it is called now. Raises Problem 422."""
@@ -55,21 +60,22 @@ class Scope:
         """The department as it is called now."""
         return self.reference.present_department(department)
 
-    def covers(self, caller: Caller, department: str) -> bool:
-        """Whether the caller acts for this department."""
-        own = self.department_of(caller)
-        return own is None or own == self.present(department)
-
     def location_name(self, need: Need) -> str | None:
         """The need's place as people know it; its id while that is not known; None without one."""
         place = self.reference.places.get(need.location_id or "")
         return place.label if place is not None else need.location_id
 
-    def reaches(self, caller: Caller, name: str) -> Callable[[str], bool]:
+    def role(
+        self, caller: Caller, act: str, departments: Collection[str], of: str | None = None
+    ) -> str | None:
+        """In which role the caller may do this with what these departments have; None for none.
+
+        `of` is the helper whose own it is.
+        """
+        return reaching_role(
+            caller, act, departments=departments, subjects=[of], reference=self.reference
+        )
+
+    def reaches(self, caller: Caller, act: str) -> Callable[[str], bool]:
         """Whether the caller may do this with people of a department, by the table of access."""
-        whose = {whose for role, whose in act(name).who.items() if role in caller.roles}
-
-        def reached(department: str) -> bool:
-            return "all" in whose or ("department" in whose and self.covers(caller, department))
-
-        return reached
+        return lambda department: self.role(caller, act, [department]) is not None

@@ -1,5 +1,6 @@
 """All that notification holds of somebody, for themselves (GDPR art. 15 and 20)."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from brobyg_contracts.exports import own_reasons
@@ -10,6 +11,10 @@ from brobyg_notification.domain.notice import Role
 
 #: Events as they came, which name others too; the message says what they are to the person.
 _EVENTS = ("cause_event", "match_event")
+#: `created_at` by the machine's clock, for how long a message has waited.
+_MACHINE = ("kept_at",)
+#: What else is others': the case that is the citizen's.
+_OTHERS: Mapping[str, tuple[str, ...]] = {"citizens": (), "volunteers": ("referral_id",)}
 
 
 def _to(role: Role) -> About:
@@ -18,7 +23,9 @@ def _to(role: Role) -> About:
 
 
 def _sections(people: str, role: Role) -> tuple[Held, ...]:
-    messages = held("Messages to you", notification, _to(role), without=_EVENTS)
+    messages = held(
+        "Messages to you", notification, _to(role), without=(*_EVENTS, *_MACHINE, *_OTHERS[people])
+    )
     return (
         messages.edited(partial(own_reasons, people)),
         ATTENTION,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database, Transaction
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -54,7 +54,7 @@ def router(
 
     @routes.get("/notifications", summary="What was told to whom, newest first")
     async def list_notifications(
-        caller: Annotated[Caller, Depends(requires("coordinator"))],
+        caller: Annotated[Caller, Depends(requires_act("read-notifications"))],
         state: State | None = None,
         need_id: UUID | None = None,
         before: Annotated[

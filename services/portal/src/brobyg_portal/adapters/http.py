@@ -1,14 +1,23 @@
-"""Offers, asked of matching."""
+"""Offers, asked of matching; and the services, asked for whoever is signed in."""
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
 import msgspec
+from brobyg_kit.clock import Clock
+from brobyg_kit.positions import HEADER
 from brobyg_kit.problems import PROBLEM_TYPES, RESTRICTED, ReceivedProblem
+from brobyg_kit.tokens import AUDIENCE
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
-from brobyg_portal.errors import MatchingUnavailable, UnknownLink
-from brobyg_portal.ports import Answer, Offer, Reply
+from brobyg_portal.domain.session import Session
+from brobyg_portal.errors import MatchingUnavailable, ServiceUnavailable, UnknownLink
+from brobyg_portal.ports import Answer, Answered, Offer, Reply
 
 
 class _State(msgspec.Struct):
@@ -86,3 +95,93 @@ def _read(answer: httpx2.Response, kind: type[ReadT], status: int = 200) -> Read
         return msgspec.json.decode(answer.content, type=kind)
     except msgspec.MsgspecError as error:
         raise MatchingUnavailable("the answer has an unexpected form") from error
+
+
+#: Who issues the tokens with which the portal asks for somebody.
+ISSUER = "brobyg-portal"
+#: How long such a token is good, seconds: for the one request that it is made for.
+_TOKEN_SECONDS = 60
+#: The longest answer that is read, bytes.
+_LONGEST_ANSWER = 4 * 1024 * 1024
+
+
+class Minter:
+    """Makes the token for one request: who asks, and that the portal asks for them."""
+
+    def __init__(self, signing_key: Path | None, clock: Clock) -> None:
+        """`clock` tells real time. Raises OSError or ValueError for a key that can't be read."""
+        self._key = ECKey.import_key(json.loads(signing_key.read_text())) if signing_key else None
+        self._clock = clock
+
+    def token(self, session: Session) -> str:
+        """A token for this person (RFC 7519; `act` is RFC 8693's).
+
+        Raises ServiceUnavailable without a signing key.
+        """
+        if self._key is None:
+            raise ServiceUnavailable("there is no signing key")
+        now = int(self._clock.now().timestamp())
+        claims: dict[str, object] = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": session.subject,
+            "roles": sorted(session.roles),
+            "act": {"sub": "service:portal"},
+            "iat": now,
+            "exp": now + _TOKEN_SECONDS,
+        }
+        if session.organisation:
+            claims["organisation"] = session.organisation
+        if session.department:
+            claims["department"] = session.department
+        return jwt.encode({"alg": "ES256", "kid": self._key.kid or ""}, claims, self._key)
+
+
+class HttpServices:
+    """See `ports.Services`."""
+
+    def __init__(self, minter: Minter, clients: Mapping[str, httpx2.AsyncClient]) -> None:
+        """The clients, by service, have base addresses and timeouts; they are the caller's."""
+        self._minter, self._clients = minter, clients
+
+    async def ask(
+        self,
+        session: Session,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        key: str = "",
+    ) -> Answered:
+        """See `ports.Services`."""
+        headers = {"Authorization": f"Bearer {self._minter.token(session)}"}
+        if key:
+            headers["Idempotency-Key"] = key
+        client, found = self._clients[service], bytearray()
+        try:
+            # In the person's name: the client would put the portal's own token in its place.
+            asking = client.stream(
+                method, path, params=query, json=body, headers=headers, auth=None
+            )
+            async with asking as answer:
+                async for part in answer.aiter_bytes():
+                    found += part
+                    if len(found) > _LONGEST_ANSWER:
+                        raise ServiceUnavailable(f"{service} says too much")
+        except httpx2.HTTPError as error:
+            raise ServiceUnavailable(f"{service}: {type(error).__name__}") from error
+        if answer.status_code >= 500:
+            raise ServiceUnavailable(f"{service}: {answer.status_code}")
+        return Answered(
+            answer.status_code, bytes(found), answer.headers.get(HEADER, ""),
+            _problem_of(bytes(found)) if answer.status_code >= 400 else "",
+        )  # fmt: skip
+
+
+def _problem_of(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=ReceivedProblem).type
+    except msgspec.MsgspecError:
+        return ""

@@ -15,7 +15,7 @@ from brobyg_reporting.errors import AnalystRefused
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 #: Names, or beginnings of names, that are kept for others, though nobody may have them yet.
-_KEPT = re.compile(r"(pg_|brobyg|projection_).*")
+_KEPT = re.compile(r"(pg_|brobyg|projection_).*|none|public")
 #: A query that runs for long holds up the switch to a new version, and a forgotten transaction the
 #: clearing up of old rows. Nothing is written unless a transaction says that it writes. They hold
 #: in every database, and an analyst can set others for a session.

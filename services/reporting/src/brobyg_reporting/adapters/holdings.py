@@ -66,7 +66,8 @@ def _projected(projection: AnyProjection, known_by: str) -> Held:
             for row in found.mappings()
         ]
 
-    return Held(_HEADINGS.get(name, name.replace("_", " ").capitalize()), (name,), fields, read)
+    told = tuple(one for one in fields if one not in _OTHERS[known_by])
+    return Held(_HEADINGS.get(name, name.replace("_", " ").capitalize()), (name,), told, read)
 
 
 def _history(known_by: str, projections: Sequence[AnyProjection]) -> Held:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from brobyg_kit.database import Database
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.health import Check
 from brobyg_kit.unknown import shown
-from sqlalchemy import false, func, select, table
+from sqlalchemy import RowMapping, false, func, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from brobyg_reporting.adapters.tables import (
@@ -21,7 +22,7 @@ from brobyg_reporting.adapters.tables import (
 from brobyg_reporting.adapters.versions import VersionTables
 from brobyg_reporting.domain.log import Offsets
 from brobyg_reporting.errors import NoVersion
-from brobyg_reporting.ports import LiveVersion
+from brobyg_reporting.ports import LiveVersion, TableComparison
 
 _SHOWN_BUILDS = 5
 _MOST_TYPES = 10
@@ -62,11 +63,28 @@ async def projection_status(
             {"topic": topic, "partition": partition, "next_offset": offset}
             for (topic, partition), offset in sorted(offsets.items())
         ],
-        "builds": [dict(row) for row in found.mappings()],
     }
+    rows = found.mappings().all()
+    open_ = [row["number"] for row in rows if row["finished_at"] is None]
+    running = max(open_, default=0) if await versions.is_building() else 0
+    status["builds"] = [
+        {**row, "outcome": _outcome(row, running=row["number"] == running)} for row in rows
+    ]
     if ends is not None:
         status["lag"] = sum(max(0, end - offsets.get(at, 0)) for at, end in ends.items())
     return status
+
+
+def _outcome(row: RowMapping, *, running: bool) -> str:
+    """How a build stands, in words; `running` says whether somebody is building now."""
+    if row["state"] not in ("building", "verifying"):
+        return str(row["state"])
+    if row["finished_at"] is None:
+        return str(row["state"]) if running else "stopped"
+    if row["result"] is None:
+        return "verified: not compared"
+    equal = msgspec.convert(row["result"], TableComparison).equal
+    return f"verified: {'equal' if equal else 'differs'}"
 
 
 async def _projection(connection: AsyncConnection, name: str, shown: LiveVersion) -> dict[str, Any]:

@@ -34,6 +34,13 @@ from brobyg_reporting.ports import Build, BuiltShares, Lag, LiveVersion, Purpose
 #: version while it is compared or replaced.
 _VERSION_LOCK = 0x62720001
 _REBUILD_LOCK = 0x62720003
+_IS_BUILDING = text("""
+    select exists (
+        select from pg_locks join pg_database on pg_database.oid = database
+        where locktype = 'advisory' and classid = 0 and objid = cast(:lock as oid) and objsubid = 1
+            and granted and datname = current_database()
+    )
+""")
 _version = projection_version.c
 
 
@@ -116,6 +123,10 @@ class VersionTables:
     async def claim_rebuild(self) -> bool:
         """Be the only one that builds versions, until the connection closes; False if one does."""
         return bool(await self.connection.scalar(select(func.pg_try_advisory_lock(_REBUILD_LOCK))))
+
+    async def is_building(self) -> bool:
+        """Whether somebody builds or compares versions now, of this or another process."""
+        return bool(await self.connection.scalar(_IS_BUILDING, {"lock": _REBUILD_LOCK}))
 
     async def lacking(self, number: int | None = None) -> list[Lag]:
         """What tables lack of the live event log: a build's, or the live ones of this code."""

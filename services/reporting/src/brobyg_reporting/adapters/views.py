@@ -16,7 +16,7 @@ from brobyg_reporting.adapters.municipalities import MUNICIPALITIES
 from brobyg_reporting.adapters.tables import SCHEMA, tables_of
 from brobyg_reporting.adapters.view_definitions import VIEWS
 from brobyg_reporting.adapters.view_parts import View
-from brobyg_reporting.errors import RebuildRefused
+from brobyg_reporting.errors import RebuildRefused, ViewsInUse
 
 #: How often a switch tries to have the views from readers.
 _MOST_ATTEMPTS = 30
@@ -60,6 +60,16 @@ _EXPRESSIONS = {
                 else 'searching'
             end""",
 }
+#: When a session's transaction began is told to itself and to those who may see all.
+_HOLDERS = """
+    select pid, usename, xact_start at time zone 'UTC' as xact_start,
+        string_agg(distinct relname, ', ' order by relname) as names
+    from pg_locks join pg_stat_activity using (pid) join pg_class on pg_class.oid = relation
+        join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname = $1 and relkind = 'v' and granted and pid <> pg_backend_pid()
+        and database = (select oid from pg_database where datname = current_database())
+    group by 1, 2, 3 order by 3, 1 limit 5
+"""
 #: The names of the departments that each helper serves.
 _SERVED = """(
             select s.helper_id, array_agg(coalesce(d.name, u.id) order by u.n) as names
@@ -71,7 +81,8 @@ _SERVED = """(
 async def show_in_turn(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:
     """As `show`, again and again while readers hold the views, who have their turn between.
 
-    Within a transaction. Raises RebuildRefused as `show`, and what readers make it raise at last.
+    Within a transaction. Raises RebuildRefused as `show`, and ViewsInUse when a reader doesn't let
+    go for half a minute.
     """
     driver = await driver_of(connection)
     for attempt in range(1, _MOST_ATTEMPTS + 1):
@@ -83,8 +94,25 @@ async def show_in_turn(connection: AsyncConnection, numbers: Mapping[str, int]) 
                 return
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             if attempt == _MOST_ATTEMPTS:
-                raise
+                raise ViewsInUse(await _holders(driver)) from None
         await asyncio.sleep(1.2 * seconds)  # longer than readers were held up
+
+
+async def _holders(driver: Driver) -> str:
+    """Who holds views, and what to do: by pid and login, and since when where one may see it."""
+    found = await driver.fetch(_HOLDERS, SCHEMA)
+    named = [
+        f"login {one['usename']} (pid {one['pid']})"
+        + (f" since {one['xact_start']:%Y-%m-%d %H:%M:%S} UTC" if one["xact_start"] else "")
+        + f" has {one['names']}"
+        for one in found
+    ]
+    pid = found[0]["pid"] if found else "<pid>"
+    return (
+        f"readers hold views: {'; '.join(named) or 'they have let go meanwhile'}. What is shown is"
+        " unharmed. Run the same again when they are done, or end a session as a superuser or as"
+        f" its login: select pg_terminate_backend({pid})"
+    )
 
 
 async def show(connection: AsyncConnection, numbers: Mapping[str, int]) -> None:

@@ -165,7 +165,7 @@ def _show(found: dict[str, Any]) -> None:
     for row in found["builds"]:
         started, events = f"{row['started_at']:%Y-%m-%d %H:%M:%S}", f"{row['events'] or 0:,}"
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        number, state = str(row["number"]), row["state"]
+        number, state = str(row["number"]), row["outcome"]
         table.add_row(number, row["projection"], state, started, events, seconds)
     if found["builds"]:
         console.print(table)
@@ -228,17 +228,15 @@ def _report(result: RebuildResult, *, as_json: bool) -> None:
         typer.echo(json.dumps({**asdict(result), "tables": tables}, indent=2))
         return
     if result.tables:
-        table = Table("table", "rows live", "rows rebuilt", "equal", "first keys that differ")
+        table = Table("table", "rows live", "rows rebuilt", "equal")
         for one in result.tables:
             mark = "[green]yes[/]" if one.equal else "[red]NO[/]"
-            table.add_row(
-                one.table,
-                f"{one.live_rows:,}",
-                f"{one.rebuilt_rows:,}",
-                mark,
-                "\n".join(one.differing_keys),
-            )
+            table.add_row(one.table, f"{one.live_rows:,}", f"{one.rebuilt_rows:,}", mark)
         console.print(table)
+    for one in result.tables:
+        if one.differing_keys:  # whole, on lines of their own, to be copied
+            typer.echo(f"{one.table}, the first keys that differ:")
+            typer.echo("\n".join(f"  {key}" for key in one.differing_keys))
     rate = result.events / result.seconds if result.seconds else 0.0
     console.print(
         f"{result.events:,} events in {result.seconds:.1f} s ({rate:,.0f}/s);"

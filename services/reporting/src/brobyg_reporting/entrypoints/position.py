@@ -6,12 +6,14 @@ names in the header `Brobyg-Not-Yet`: an answer that it is not found, too.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated
 
 from brobyg_kit import positions
 from brobyg_kit.problems import Problem
 from fastapi import Query, Response
+from pydantic import AfterValidator
 
 from brobyg_reporting.adapters.queries import Position, Queries
 from brobyg_reporting.domain.projection import AnyProjection
@@ -21,11 +23,22 @@ HEADER = "Brobyg-Not-Yet"
 _WAIT_SECONDS = 1.0
 _LOOK_EVERY = 0.05
 _ONE = r"[a-z0-9.-]{1,100}:[A-Za-z0-9-]{1,100}:[0-9]{1,18}"
+_SEVERAL = re.compile(f"{_ONE}(,{_ONE}){{0,{positions.MOST - 1}}}")
+
+
+def _positions(text: str | None) -> str | None:
+    if text is not None and not _SEVERAL.fullmatch(text):
+        raise ValueError(
+            f"expected up to {positions.MOST} positions with commas between, each"
+            " `topic:subject:sequence` such as brobyg.referral.v1:<id>:7"
+        )
+    return text
+
 
 After = Annotated[
     str | None,
+    AfterValidator(_positions),
     Query(
-        pattern=f"^{_ONE}(,{_ONE}){{0,{positions.MOST - 1}}}$",
         description=(
             "Wait up to a second for this position (`topic:subject:sequence`, as a command's answer"
             f" has it in {positions.HEADER}); {HEADER} of the answer has what is not there yet."

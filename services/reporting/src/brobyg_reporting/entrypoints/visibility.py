@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from brobyg_contracts.access import listed_departments
 from brobyg_contracts.reference import Reference
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.problems import Problem
 from brobyg_kit.replica import Replica
 from fastapi import Depends
 
-Reader = Annotated[Caller, Depends(requires("analyst", "coordinator"))]
+Reader = Annotated[Caller, Depends(requires_act("read-reports"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,15 @@ class Visibility:
         A department comes with the ids that it had before, as history holds those. Raises
         Problem 403 when they ask for another one than theirs.
         """
-        own = None if "analyst" in caller.roles else caller.department
-        if own is None:
-            return None if asked is None else self._ids(asked)
-        ids = self._ids(own)
-        if asked is not None and self._ids(asked)[0] != ids[0]:
+        ids = listed_departments(caller, "read-reports", self.reference.latest)
+        if asked is None:
+            return ids
+        wanted = self.reference.latest.department_ids(asked)
+        if ids is not None and wanted[0] not in ids:
             raise Problem(403, "Not your department", "your token is for another department")
-        return ids
+        return wanted
 
     def sees(self, caller: Caller, department: str | None) -> bool:
         """Whether the caller sees what is the department's."""
         ids = self.departments(caller)
         return ids is None or department in ids
-
-    def _ids(self, department: str) -> Sequence[str]:
-        return self.reference.latest.department_ids(department)

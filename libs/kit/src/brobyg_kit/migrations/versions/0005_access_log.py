@@ -9,13 +9,14 @@ branch_labels = None
 depends_on = None
 
 # An entry is sealed once and changed in nothing else; it goes when its seal has ended. A service's
-# login has no right to truncate.
+# login has no right to truncate. That a seal was ended before its time is found by verifying.
 _GUARDS = (
     """
 create function access_entry_guard() returns trigger language plpgsql as $$
 begin
-    if tg_op = 'UPDATE' and old.seal is null and new.seal is not null
-        and to_jsonb(new) - 'seal' = to_jsonb(old) - 'seal' then
+    if tg_op = 'UPDATE' and old.seal is null
+        and to_jsonb(new) - 'seal' = to_jsonb(old) - 'seal'
+        and exists (select from access_seal where no = new.seal and ended_at is null) then
         return new;
     end if;
     if tg_op = 'DELETE' and exists (

@@ -87,9 +87,13 @@ class TakenConsent:
     implied: bool = False
 
     def renews(self, standing: Consent) -> bool:
-        """Whether the same is given later: in another text, or by the citizen after a guardian."""
+        """Whether the same is given later: in another text or form, or by the citizen themself.
+
+        Who agreed by word of mouth and signs later is asked for the paper.
+        """
         text = (self.text_id, self.text_version)
         other = self.text_id is not None and text != (standing.text_id, standing.text_version)
+        other = other or (self.how is not None and self.how != standing.how)
         own = standing.by_guardian and not self.by_guardian
         return (other or own) and self.given_at > standing.given_at
 
@@ -156,6 +160,23 @@ def own_from(consent: Consent, scope: Scope, contact: Contact) -> date | None:
     if age is None:
         return None
     return contact.birthday(scope.minimum_age if age < scope.minimum_age else scope.guardian_below)
+
+
+def check_own(taken: TakenConsent, stands: Consent, contact: Contact) -> None:
+    """Raise RequestRefused for a citizen's own word from before they decided themself.
+
+    What a guardian has consented to, which stands, is not replaced by it.
+    """
+    if not stands.by_guardian or taken.by_guardian or taken.implied:
+        return
+    since = max(stands.given_at, contact.guarded_until or stands.given_at)
+    if taken.given_at <= since:
+        raise RequestRefused(
+            f"{taken.pointer}/given_at",
+            "expected a time after the guardian consented and after it was recorded that there is"
+            f" no guardian any more, {since.astimezone(LOCAL_ZONE):%Y-%m-%d %H:%M:%S}: the citizen"
+            " must have consented since",
+        )
 
 
 def check_guardian(taken: TakenConsent, scope: Scope, contact: Contact, day: date) -> None:

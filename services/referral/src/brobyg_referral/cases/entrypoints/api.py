@@ -5,8 +5,8 @@ from uuid import UUID
 
 from brobyg_contracts import CitizenErased
 from brobyg_contracts.words import pattern_of
-from brobyg_kit.access_log_api import EmergencyReason, Purpose
-from brobyg_kit.auth import Caller, requires, requires_act
+from brobyg_kit.access_log_api import EmergencyIn, Purpose
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.erasure_api import ErasureOut
 from brobyg_kit.problems import Problem
@@ -31,8 +31,10 @@ from brobyg_referral.cases.use_cases.referrals import Referrals, Use
 from brobyg_referral.cases.use_cases.sessions import Sessions
 from brobyg_referral.transactions import in_transaction
 
-Referrer = Annotated[Caller, Depends(requires("referrer", "coordinator"))]
-Coordinator = Annotated[Caller, Depends(requires("coordinator"))]
+Refers = Annotated[Caller, Depends(requires_act("refer"))]
+ReadsReferral = Annotated[Caller, Depends(requires_act("read-referral"))]
+Enters = Annotated[Caller, Depends(requires_act("enter-appointment"))]
+Plans = Annotated[Caller, Depends(requires_act("plan-session"))]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -74,7 +76,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
     )
     async def create_referral(
         body: ReferralIn,
-        caller: Referrer,
+        caller: Refers,
         idempotency_key: IdempotencyKey = None,
     ) -> ReferralOut:
         """The citizen is kept sealed, and found again by the CPR number.
@@ -93,7 +95,7 @@ def _add_referrals(router: APIRouter, database: Database, referrals: Referrals) 
         tags=["referrals"],
         summary="A referral of your organisation or department",
     )
-    async def get_referral(referral_id: UUID, caller: Referrer) -> ReferralOut:
+    async def get_referral(referral_id: UUID, caller: ReadsReferral) -> ReferralOut:
         """404 also for one that is another organisation's or department's."""
         return ReferralOut.of(
             await in_transaction(database, lambda tx: referrals.get(tx, caller, str(referral_id)))
@@ -119,16 +121,29 @@ def _add_citizens(
                 " messages. `meet`: to tell a helper whom to meet; without e-mail and phone."
             ),
         ] = "write",
-        emergency: EmergencyReason = None,
     ) -> ContactOut:
-        """A service is told what messages need; a coordinator the full name and the phone too.
+        """A service is told what messages need; a coordinator the full name and the phone too."""
+        found = await in_transaction(
+            database, lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use)
+        )
+        return ContactOut.of(str(citizen_id), found, to_service=not found.whole)
 
-        A coordinator may open the identity of another department's citizen in an emergency, which
-        that department is told of.
-        """
+    @router.post(
+        "/citizens/{citizen_id}/contact",
+        tags=["citizens"],
+        summary="How to reach a citizen of another department, in an emergency",
+    )
+    async def contact_in_emergency(
+        citizen_id: UUID,
+        body: EmergencyIn,
+        caller: Annotated[Caller, Depends(requires_act("open-citizen-identity-in-emergency"))],
+    ) -> ContactOut:
+        """Recorded with the reason; each department of the citizen's has it on its worklist."""
         found = await in_transaction(
             database,
-            lambda tx: referrals.contact(tx, caller, str(citizen_id), purpose, use, emergency),
+            lambda tx: referrals.contact(
+                tx, caller, str(citizen_id), body.purpose, "write", body.emergency
+            ),
         )
         return ContactOut.of(str(citizen_id), found, to_service=not found.whole)
 
@@ -167,7 +182,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
     )
     async def enter_appointment(
         body: AppointmentIn,
-        caller: Referrer,
+        caller: Enters,
         response: Response,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
@@ -186,7 +201,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
     async def change_appointment(
         appointment_id: UUID,
         body: AppointmentPlanIn,
-        caller: Referrer,
+        caller: Enters,
         idempotency_key: IdempotencyKey = None,
     ) -> AppointmentOut:
         """The need that it has opened changes with it."""
@@ -203,7 +218,7 @@ def _add_appointments(router: APIRouter, database: Database, appointments: Appoi
         responses=_FIXED,
     )
     async def call_appointment_off(
-        appointment_id: UUID, caller: Referrer, idempotency_key: IdempotencyKey = None
+        appointment_id: UUID, caller: Enters, idempotency_key: IdempotencyKey = None
     ) -> None:
         """Safe to repeat. Whoever has a seat is told."""
         asked = appointment_update(appointment_id, None, idempotency_key)
@@ -215,7 +230,7 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
         "/sessions", status_code=201, tags=["sessions"], summary="Plan a session of your department"
     )
     async def plan_session(
-        body: SessionIn, caller: Coordinator, idempotency_key: IdempotencyKey = None
+        body: SessionIn, caller: Plans, idempotency_key: IdempotencyKey = None
     ) -> SessionOut:
         """Its need is opened in the same transaction."""
         asked = body.asked(idempotency_key)
@@ -224,16 +239,14 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
         )
 
     @router.get("/sessions/{session_id}", tags=["sessions"], summary="A session as it is now")
-    async def get_session(session_id: UUID, caller: Coordinator) -> SessionOut:
+    async def get_session(session_id: UUID, caller: Plans) -> SessionOut:
         """404 also for one of another department."""
         return SessionOut.of(
             await in_transaction(database, lambda tx: sessions.get(tx, caller, str(session_id)))
         )
 
     @router.put("/sessions/{session_id}", tags=["sessions"], summary="Move it or change its seats")
-    async def change_session(
-        session_id: UUID, body: SessionPlanIn, caller: Coordinator
-    ) -> SessionOut:
+    async def change_session(session_id: UUID, body: SessionPlanIn, caller: Plans) -> SessionOut:
         """409 once it was called off or is over."""
         plan = body.plan()
         return SessionOut.of(
@@ -245,6 +258,6 @@ def _add_sessions(router: APIRouter, database: Database, sessions: Sessions) -> 
     @router.delete(
         "/sessions/{session_id}", status_code=204, tags=["sessions"], summary="Call it off"
     )
-    async def withdraw_session(session_id: UUID, caller: Coordinator) -> None:
+    async def withdraw_session(session_id: UUID, caller: Plans) -> None:
         """Safe to repeat; 409 once it is over."""
         await in_transaction(database, lambda tx: sessions.withdraw(tx, caller, str(session_id)))

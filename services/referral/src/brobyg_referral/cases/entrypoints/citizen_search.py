@@ -1,17 +1,17 @@
 """`POST /citizens/search`: what names a citizen is in the body, never in a URL."""
 
-from datetime import date
 from typing import Annotated
 
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
+from brobyg_kit.fields import Day, Phone
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
 
 from brobyg_referral.cases.entrypoints.consent_models import Strict
 from brobyg_referral.cases.entrypoints.problems import ReferralRoute
 from brobyg_referral.cases.use_cases.citizen_search import Asked, CitizenSearch, FoundCitizens
-from brobyg_referral.people.domain.names import How, Kind
+from brobyg_referral.people.domain.names import SHORTEST_ALONE, SHORTEST_WORD, How, Kind
 from brobyg_referral.transactions import in_transaction
 
 
@@ -21,12 +21,12 @@ class SearchIn(Strict):
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = Field(
         "",
         description="Words of the given and family name in any order, as they are written, as they"
-        " sound, or their first letters (two at least).",
+        f" sound, or their first letters: {SHORTEST_ALONE} at least. Words of {SHORTEST_WORD} alone"
+        " are looked for as whole names; beside a longer one, a phone or a date of birth as first"
+        " letters too.",
     )
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ]{8,20}$")] | None = Field(
-        None, description="Its last eight digits are compared."
-    )
-    birth_date: date | None = Field(None, strict=False, description="As 1960-01-31.")
+    phone: Phone | None = Field(None, description="Its last eight digits are compared.")
+    birth_date: Day | None = Field(None, strict=False, description="As 1960-01-31.")
     limit: int = Field(20, ge=1, le=50, description="Citizens at the most.")
 
     def asked(self) -> Asked:

@@ -28,7 +28,7 @@ def create_router(
         database,
         "referral",
         holdings,
-        act="export-citizen",
+        acts={"citizens": "export-citizen"},
         check=check,
         route_class=ReferralRoute,
     )

@@ -24,12 +24,10 @@ def create_router(database: Database, restricting: Restricting) -> APIRouter:
 
     @router.put("", summary="Keep all of a citizen and do nothing with it; open needs are closed")
     async def restrict(citizen_id: UUID, body: RestrictionIn, caller: Restricts) -> RestrictionOut:
-        return RestrictionOut.model_validate(
-            await in_transaction(
-                database,
-                lambda tx: restricting.restrict(tx, caller, str(citizen_id), body.reason),
-            )
+        found = await in_transaction(
+            database, lambda tx: restricting.restrict(tx, caller, str(citizen_id), body.reason)
         )
+        return RestrictionOut.of(found, body.reason)
 
     @router.delete("", status_code=204, summary="Lift it; what is still to come is taken up again")
     async def lift(citizen_id: UUID, caller: Lifts) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from brobyg_contracts.access import act
+from brobyg_contracts.access import listed_departments, reaching_role
 from brobyg_contracts.events import Pathway
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
@@ -21,81 +21,46 @@ from brobyg_referral.errors import (
 
 
 def may_see(caller: Caller, referral: Referral, reference: Reference) -> bool:
-    """Whether the caller may see the referral.
-
-    Referrers of the organisation that referred may, and coordinators of the department that runs
-    it, which may share its organisation with others. A coordinator whose token names no department
-    is head office and sees all.
-    """
-    if (
-        "referrer" in caller.roles
-        and caller.organisation is not None
-        and caller.organisation == referral.organisation
-    ):
-        return True
-    return coordinates(caller, [referral.department], reference)
-
-
-def coordinates(caller: Caller, departments: Collection[str], reference: Reference) -> bool:
-    """Whether the caller is a coordinator of one of them, or of head office.
-
-    A department is also known by its former ids, in tokens as in what is stored.
-    """
-    return "coordinator" in caller.roles and _of_department(caller, departments, reference)
+    """Whether the caller may see the referral."""
+    return reaches(caller, "read-referral", [referral], reference)
 
 
 def reaches(
     caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
 ) -> bool:
     """Whether the caller may do this with the data of the citizen who has these referrals."""
-    return reaching_role(caller, name, referrals, reference) is not None
+    return reaching(caller, name, referrals, reference) is not None
 
 
-def reaching_role(
+def reaching(
     caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
 ) -> str | None:
     """In which role the caller may do this with the data of the citizen who has these referrals.
 
-    By the table of access: the first of the caller's roles that may, and on data that are these.
-    None where there is none.
+    By the table of access. None where there is none.
     """
-    for role, whose in act(name).who.items():
-        if role not in caller.roles:
-            continue
-        if whose == "all":
-            return role
-        if whose == "department":
-            found = _of_department(caller, [one.department for one in referrals], reference)
-        else:
-            own = caller.organisation
-            found = own is not None and any(one.organisation == own for one in referrals)
-        if found:
-            return role
-    return None
-
-
-def _of_department(caller: Caller, departments: Collection[str], reference: Reference) -> bool:
-    if caller.department is None:
-        return True
-    own = reference.department_ids(caller.department)
-    return any(one in own for one in departments)
+    return reaching_role(
+        caller,
+        name,
+        departments=[one.department for one in referrals],
+        organisations=[one.organisation for one in referrals],
+        reference=reference,
+    )
 
 
 async def own_departments(
-    source: ReferenceSource, tx: Transaction, caller: Caller
+    source: ReferenceSource, act: str, tx: Transaction, caller: Caller
 ) -> Sequence[str] | None:
-    """All ids that what is the caller's department's may be stored by; None for all."""
-    if caller.department is None:
-        return None
-    return (await source.get(tx)).department_ids(caller.department)
+    """All ids that what the caller has of it in a list may be stored by; None for all."""
+    return listed_departments(caller, act, await source.get(tx))
 
 
-def visible(caller: Caller, referral: Referral | None, reference: Reference) -> Referral:
+def visible(caller: Caller, act: str, referral: Referral | None, reference: Reference) -> Referral:
     """The referral, as one of the department that has it now.
 
-    Raises NoSuchReferral unless the caller may see it.
+    Raises NoSuchReferral unless the caller may do `act` with it.
     """
-    if referral is None or not may_see(caller, referral, reference):
+    if referral is None or not reaches(caller, act, [referral], reference):
         raise NoSuchReferral
     return replace(referral, department=reference.present_department(referral.department))
 
@@ -130,4 +95,6 @@ async def check_unrestricted(tx: Transaction, citizen_id: str) -> None:
     The citizen or a referral of theirs is locked, which a restriction takes too.
     """
     if await restriction_of(tx, citizen_id):
-        raise CitizenRestricted("nothing is done for the citizen until a coordinator lifts that")
+        raise CitizenRestricted(
+            "nothing is done for the citizen until a coordinator or data protection lifts that"
+        )

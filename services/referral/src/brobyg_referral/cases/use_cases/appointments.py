@@ -30,7 +30,7 @@ from brobyg_referral.cases.ports import (
     ReferralStore,
     StoredAppointment,
 )
-from brobyg_referral.cases.use_cases.access import check_unrestricted, may_see, sender_of, visible
+from brobyg_referral.cases.use_cases.access import check_unrestricted, reaches, sender_of, visible
 from brobyg_referral.cases.use_cases.events import tell_of_appointment
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.visits import check_visit, known_reference
@@ -98,7 +98,7 @@ class Appointments:
         """
         reference = await known_reference(self._reference, tx)
         locked = await self._referrals.lock(tx, asked.referral_id)
-        referral = visible(caller, locked, reference)
+        referral = visible(caller, "enter-appointment", locked, reference)
         made_id = await self._repeats.made_by(tx, sender_of(caller), asked.keyed)
         if referral.status != "active":
             raise ReferralInactive("the citizen has withdrawn consent")
@@ -167,7 +167,7 @@ class Appointments:
         """All appointments of the referral that it belongs to, which is locked."""
         referral_id = await self._appointments.referral_of(tx, appointment_id)
         referral = await self._referrals.lock(tx, referral_id) if referral_id else None
-        if referral is None or not may_see(caller, referral, reference):
+        if referral is None or not reaches(caller, "enter-appointment", [referral], reference):
             raise NoSuchAppointment
         return await self._appointments.of_referral(tx, referral.referral_id)
 

@@ -151,6 +151,11 @@ async def tell_of_emergency(
     await ATTENTION.raise_(tx, [(one, None) for one in items])
 
 
+async def settle_opened(tx: Transaction, items: Iterable[str]) -> None:
+    """The citizen of whom these items tell is erased."""
+    await ATTENTION.settle_own(tx, dict.fromkeys(items))
+
+
 class AppointmentsOver:
     """Settles what appointments needed that are over."""
 

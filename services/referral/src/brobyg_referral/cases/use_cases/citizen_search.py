@@ -10,7 +10,7 @@ from brobyg_kit.database import Transaction
 from brobyg_referral.cases.ports import ReferenceSource
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.errors import RequestRefused
-from brobyg_referral.people.domain.names import SHORTEST_WORD, wanted
+from brobyg_referral.people.domain.names import SHORTEST_ALONE, SHORTEST_WORD, wanted
 from brobyg_referral.people.ports import CitizenStore, FoundCitizen, NameIndex
 
 #: Words beyond these are passed over: nobody is told apart by more.
@@ -47,15 +47,17 @@ class CitizenSearch:
     async def find(self, tx: Transaction, caller: Caller, asked: Asked) -> FoundCitizens:
         """Citizens that the caller's department has referred; each is recorded as looked up.
 
-        A coordinator of head office finds those of all. Raises RequestRefused when there is nothing
-        to look for.
+        A coordinator of head office and the data protection officer find those of all. Raises
+        RequestRefused when there is nothing to look for.
         """
         parts = wanted(asked.name, asked.phone, asked.born)[-MOST_PARTS:]
         if not parts:
             raise RequestRefused(
-                "/name", f"expected a word of {SHORTEST_WORD} letters, a phone or a date of birth"
+                "/name",
+                f"expected the first {SHORTEST_ALONE} letters of a name, a whole name of"
+                f" {SHORTEST_WORD} at least, a phone or a date of birth",
             )
-        departments = await own_departments(self._reference, tx, caller)
+        departments = await own_departments(self._reference, "search-citizens", tx, caller)
         found = await self._index.find(tx, parts, departments, asked.limit + 1)
         told = found[: asked.limit]
         await access_log.record(tx, caller, [one.citizen_id for one in told], access_log.SEARCH)

@@ -16,6 +16,7 @@ from brobyg_referral.cases.domain.consent import (
     Consent,
     TakenConsent,
     check_guardian,
+    check_own,
     check_text,
     of_scope,
     scope_named,
@@ -27,7 +28,7 @@ from brobyg_referral.cases.use_cases.access import (
     check_none_active,
     check_unrestricted,
     reaches,
-    reaching_role,
+    reaching,
 )
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.timers import OWN_CONSENT
@@ -60,7 +61,7 @@ class Consents:
     async def give(
         self, tx: Transaction, caller: Caller, referral_id: str, taken: TakenConsent
     ) -> Referral:
-        """Record consent. No effect while it stands, unless it is given in another text now.
+        """Record consent. No effect while it stands, unless in another text or form now.
 
         Raises NoSuchReferral, CitizenErased, CitizenRestricted, ReferralActive when it is to the
         help and the citizen has another active referral meanwhile, and RequestRefused where it lies
@@ -77,6 +78,8 @@ class Consents:
         scope = scope_named(taken.scope, taken.scope_pointer, catalogue())
         earlier = of_scope(known, scope, referral_id)
         stands = standing(earlier)
+        if stands:
+            check_own(taken, stands, contact)
         if (stands and not taken.renews(stands)) or (taken.implied and earlier):
             return referral
         await check_unrestricted(tx, referral.citizen_id)
@@ -196,7 +199,7 @@ def actor(
 
     Raises NoSuchReferral where they may in none.
     """
-    role = reaching_role(caller, name, referrals, reference)
+    role = reaching(caller, name, referrals, reference)
     if role is None:
         raise NoSuchReferral
     return Actor(actor_of(caller.subject), role)

@@ -19,6 +19,7 @@ from brobyg_referral.cases.ports import (
 )
 from brobyg_referral.cases.use_cases import attention
 from brobyg_referral.cases.use_cases.access import reaches
+from brobyg_referral.cases.use_cases.attention import OPENED
 from brobyg_referral.cases.use_cases.consents import actor
 from brobyg_referral.cases.use_cases.ending import Ending
 from brobyg_referral.cases.use_cases.guardians import settle_asked
@@ -121,6 +122,7 @@ class Erasing:
         await self._courses.forget(tx, citizen_id)
         await attention.settle_silence(tx, [one.referral_id for one in referrals])
         await settle_asked(tx, self._items, citizen_id)
+        await attention.settle_opened(tx, await self._items.open_of(tx, OPENED, citizen_id))
         await self._citizens.erase(tx, citizen_id)
         await lift(tx, citizen_id)
         tx.emit(told, subject=citizen_id, cause=cause)

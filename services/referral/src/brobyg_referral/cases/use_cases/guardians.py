@@ -24,7 +24,7 @@ from brobyg_referral.cases.ports import (
     ReferenceSource,
     ReferralStore,
 )
-from brobyg_referral.cases.use_cases.access import check_unrestricted, reaching_role
+from brobyg_referral.cases.use_cases.access import check_unrestricted, reaching
 from brobyg_referral.cases.use_cases.attention import ATTENTION
 from brobyg_referral.cases.use_cases.timers import AGAIN, OWN_CONSENT
 from brobyg_referral.errors import CitizenErased, NoSuchCitizen
@@ -62,7 +62,7 @@ class Guardians:
         erased = await self._citizens.lock(tx, citizen_id)
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
-        role = reaching_role(caller, "record-guardian", referrals, reference)
+        role = reaching(caller, "record-guardian", referrals, reference)
         if erased is None or role is None:
             raise NoSuchCitizen
         contact = await self._citizens.contact(tx, citizen_id)

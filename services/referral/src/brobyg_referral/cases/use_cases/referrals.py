@@ -6,12 +6,13 @@ from typing import Literal
 
 import msgspec
 from brobyg_contracts import pathways
+from brobyg_contracts.access import reaching_role
 from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
 from brobyg_contracts.reference import Reference
 from brobyg_kit import access_log
 from brobyg_kit.attention import actor_of
-from brobyg_kit.auth import Caller, may
+from brobyg_kit.auth import Caller
 from brobyg_kit.database import Transaction
 from brobyg_kit.errors import PersonKeyLost
 from brobyg_kit.ids import new_id
@@ -24,7 +25,6 @@ from brobyg_referral.cases.ports import ReferenceSource, ReferralStore
 from brobyg_referral.cases.use_cases.access import (
     check_none_active,
     check_unrestricted,
-    coordinates,
     organisation_of,
     reaches,
     visible,
@@ -132,10 +132,16 @@ class Referrals:
             return replace(repeated, department=now)
         await check_unrestricted(tx, citizen_id)
         department = _department(reference, asked)
-        if "referrer" not in caller.roles and not coordinates(caller, [department], reference):
+        role = reaching_role(
+            caller,
+            "refer",
+            departments=[department],
+            organisations=[organisation],
+            reference=reference,
+        )
+        if role is None:
             raise DepartmentDiffers("refer to your own department")
         await self._check_earlier(tx, caller, citizen_id, asked, reference)
-        role = "coordinator" if coordinates(caller, [department], reference) else "referrer"
         sender = Actor(actor_of(caller.subject), role)
         record = await self._renew_citizen(tx, citizen_id, asked, reference, sender)
         referral = Referral(
@@ -210,7 +216,9 @@ class Referrals:
     async def get(self, tx: Transaction, caller: Caller, referral_id: str) -> Referral:
         """One that the caller may see. Else raises NoSuchReferral, whether or not it exists."""
         reference = await self._reference.get(tx)
-        return visible(caller, await self._referrals.get(tx, referral_id), reference)
+        return visible(
+            caller, "read-referral", await self._referrals.get(tx, referral_id), reference
+        )
 
     async def contact(
         self,
@@ -233,7 +241,7 @@ class Referrals:
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         whole = reaches(caller, "open-citizen-identity", referrals, reference)
-        if whole or not may(caller, "open-citizen-identity-in-emergency"):
+        if whole or not reaches(caller, "open-citizen-identity-in-emergency", referrals, reference):
             emergency = None
         whole = whole or emergency is not None
         if not (whole or reaches(caller, "reach-citizen", referrals, reference)):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from brobyg_contracts import pathways
+from brobyg_contracts.access import reaching_role
 from brobyg_contracts.events import SeatWanted
 from brobyg_contracts.reference import Reference
 from brobyg_kit.auth import Caller
@@ -17,7 +18,7 @@ from brobyg_referral.cases.domain.appointment import PlannedVisit
 from brobyg_referral.cases.domain.need import pathways_about
 from brobyg_referral.cases.domain.session import Session
 from brobyg_referral.cases.ports import ReferenceSource, SessionStore
-from brobyg_referral.cases.use_cases.access import coordinates, sender_of
+from brobyg_referral.cases.use_cases.access import sender_of
 from brobyg_referral.cases.use_cases.repeats import Keyed, Repeats
 from brobyg_referral.cases.use_cases.timers import AGAIN, SESSION_OVER
 from brobyg_referral.cases.use_cases.visits import check_visit, known_reference
@@ -81,7 +82,7 @@ class Sessions:
             raise RequestRefused(
                 "/department", f"expected a department that runs this pathway: {running}"
             )
-        if not coordinates(caller, [department.id], reference):
+        if not _reaches(caller, department.id, reference):
             raise DepartmentDiffers("plan sessions of your own department")
         session = Session(
             session_id=new_id(tx.clock),
@@ -164,9 +165,15 @@ class Sessions:
     @staticmethod
     def _visible(caller: Caller, session: Session | None, reference: Reference) -> Session:
         """The session, as one of the department that has it now."""
-        if session is None or not coordinates(caller, [session.department], reference):
+        if session is None or not _reaches(caller, session.department, reference):
             raise NoSuchSession
         return replace(session, department=reference.present_department(session.department))
+
+
+def _reaches(caller: Caller, department: str, reference: Reference) -> bool:
+    """Whether the caller plans sessions of this department."""
+    role = reaching_role(caller, "plan-session", departments=[department], reference=reference)
+    return role is not None
 
 
 def _check_to_come(session: Session, tx: Transaction) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
@@ -30,7 +30,7 @@ def create_router(database: Database, intake_counts: IntakeCounts) -> APIRouter:
 
     @router.get("/counts", tags=["counts"], summary="What became of the hospital's messages")
     async def counts(
-        _: Annotated[Caller, Depends(requires("coordinator", "analyst", "service"))],
+        _: Annotated[Caller, Depends(requires_act("read-intake-counts"))],
     ) -> CountsOut:
         totals = await in_transaction(database, intake_counts.totals)
         return CountsOut(received=sum(totals.values()), **totals)

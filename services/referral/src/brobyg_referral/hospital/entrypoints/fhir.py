@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from brobyg_kit.auth import Caller, requires
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.problems import Problem
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -43,7 +43,7 @@ def negotiated(request: Request) -> None:
 
 
 async def organisation_of(
-    request: Request, caller: Annotated[Caller, Depends(requires("hospital"))]
+    request: Request, caller: Annotated[Caller, Depends(requires_act("send-appointments"))]
 ) -> str:
     """Whose appointments these are.
 
@@ -115,7 +115,7 @@ def _add_reading(router: APIRouter, requests: HospitalRequests) -> None:
     )
     async def metadata(
         request: Request,
-        _: Annotated[Caller, Depends(requires("hospital", "coordinator", "analyst", "service"))],
+        _: Annotated[Caller, Depends(requires_act("read-capability"))],
     ) -> Response:
         negotiated(request)
         return FhirJson(writing.capability_statement(base_of(request), "2026-11-23"))

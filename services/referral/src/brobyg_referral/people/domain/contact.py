@@ -77,6 +77,12 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         times = [one.recorded_at for one in self.guardian_records if one.has_guardian]
         return times[-1] if times else None
 
+    @property
+    def guarded_until(self) -> datetime | None:
+        """When it was recorded that there is no guardian any more; None where that is not so."""
+        last = self.guardian_records[-1] if self.guardian_records else None
+        return last.recorded_at if last and not last.has_guardian else None
+
     def birthday(self, age: int) -> date | None:
         """The first day of this age; None where the date of birth is not known."""
         if self.born is None:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import msgspec
-from brobyg_contracts.domain import ROLES
-from brobyg_kit.auth import Caller, requires
+from brobyg_contracts.access import reaching_role
+from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.database import Database
 from brobyg_kit.problems import FieldError, Problem
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
@@ -32,7 +32,7 @@ _TITLE = "Some of what was sent is not as it should be"
 def create_router(database: Database, records: ReferenceRecords) -> APIRouter:
     """The routes under /reference."""
     router = APIRouter(prefix="/reference", tags=["reference"])
-    reader = Depends(requires(*sorted(ROLES)))
+    reader = Depends(requires_act("read-reference"))
 
     @router.get("/{kind}", summary="All entries of a kind", dependencies=[reader])
     async def listed(kind: Kind) -> list[dict[str, object]]:
@@ -61,12 +61,12 @@ def _add_put(
         entry_id: EntryId,
         body: EntryBody,
         response: Response,
-        caller: Annotated[Caller, Depends(requires("coordinator"))],
+        caller: Annotated[Caller, Depends(requires_act("change-reference"))],
         if_match: IfMatch = None,
         move: Move = False,
     ) -> dict[str, object]:
         """New without If-Match, else changed: 412 when somebody else was first."""
-        if caller.department is not None:
+        if reaching_role(caller, "change-reference") is None:
             raise Problem(
                 403, "This is for head office", "the coordinator's token names a department"
             )

@@ -1,0 +1,20 @@
+"""What is kept for a day, and how it is ended."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from brobyg_kit.clock import Clock
+from brobyg_kit.retention import Carrier
+
+from brobyg_portal.adapters.sessions import deleted_after
+from brobyg_portal.adapters.tables import session, spent
+
+_DAY = timedelta(days=1)
+
+
+def retention(clock: Clock) -> Mapping[str, Carrier]:
+    """By kind. `clock` tells real time, in which people sign in."""
+    return {
+        "signed_in": deleted_after(clock, _DAY, session.c.ends_at),
+        "spent": deleted_after(clock, _DAY, spent.c.spent_at),
+    }

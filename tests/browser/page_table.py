@@ -1,0 +1,151 @@
+"""PAGES: every page of the portal, and how a test opens it.
+
+A page that is listed gets the tests of `test_every_page.py`; a route of the portal that answers
+with pages and is not listed fails one of them.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from brobyg_portal.errors import MatchingUnavailable, UnknownLink
+from brobyg_portal.ports import Answer, Offer, OfferState, Reply
+from playwright.async_api import Page as Tab
+
+#: When all that the pages show is.
+THEN = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
+
+Act = Callable[[Tab], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, in one state."""
+
+    #: In the tests' names, and the name of its pictures.
+    name: str
+    #: The template of its route; "" for what no route answers.
+    route: str
+    #: Its address.
+    path: str
+    status: int = 200
+    #: What a reader does on it until it is in that state; None for nothing.
+    act: Act | None = None
+    #: Whether it is opened by who is signed in: an administrator of staff.
+    signed_in: bool = False
+    #: Whether it is compared with its picture. One page of each look is enough.
+    picture: bool = False
+    #: Whether it is walked through by keyboard and turned right to left. Not where another state
+    #: of it is made of the same parts.
+    fully: bool = True
+
+
+def _press(button: str) -> Act:
+    async def act(tab: Tab) -> None:
+        await tab.locator(f"button[value={button}]").click()
+
+    return act
+
+
+async def _answer_neither(tab: Tab) -> None:
+    await tab.eval_on_selector("button[value=accept]", "button => { button.value = 'maybe' }")
+    await tab.locator("button[value=maybe]").click()
+
+
+async def _save_nothing(tab: Tab) -> None:
+    await tab.locator("form[action='/parts'][method=post] button[type=submit]").click()
+    await tab.locator("#errors").wait_for()
+
+
+async def _open_dialog(tab: Tab) -> None:
+    await tab.locator("[data-dialog=discard]").click()
+    await tab.locator("dialog[open]").wait_for()
+
+
+async def _end_nobodys(tab: Tab) -> None:
+    await tab.locator("#subject").fill("nobody")
+    await tab.locator("form[action='/sessions'] button[type=submit]").click()
+    await tab.locator("#errors").wait_for()
+
+
+async def _sign_out(tab: Tab) -> None:
+    await tab.locator("form[action='/sign-out'] button").first.click()
+
+
+_ANSWER = "/answer/{token}"
+PAGES = (
+    Page("offer", _ANSWER, "/answer/open", picture=True),
+    Page("offer-of-another-pathway", _ANSWER, "/answer/other"),
+    Page("choose", _ANSWER, "/answer/open", 422, _answer_neither),
+    Page("accepted", _ANSWER, "/answer/accepted"),
+    Page("declined", _ANSWER, "/answer/declined", fully=False),
+    Page("released", _ANSWER, "/answer/helper_withdrew", fully=False),
+    Page("restricted", _ANSWER, "/answer/helper_restricted", 410, fully=False),
+    Page("erased", _ANSWER, "/answer/helper_erased", 410, fully=False),
+    Page("expired", _ANSWER, "/answer/expired", 410),
+    Page("withdrawn", _ANSWER, "/answer/withdrawn", 410, fully=False),
+    *(
+        Page(reply, _ANSWER, f"/answer/open-{reply}", 409, _press("accept"), fully=False)
+        for reply in ("taken", "answered", "begun", "ended", "prevented")
+    ),
+    Page("unknown", _ANSWER, "/answer/unknown", 404),
+    Page("unavailable", _ANSWER, "/answer/unavailable", 503, picture=True),
+    Page("unsure", _ANSWER, "/answer/open-lost", 503, _press("accept")),
+    Page("sign-in", "/sign-in", "/sign-in?next=/sessions", picture=True),
+    Page("sign-in-of-staff", "/sign-in/staff", "/sign-in/staff", 404, fully=False),
+    Page("sign-in-failed", "/sign-in/back", "/sign-in/back?state=other", 400),
+    Page("signed-out-there", "/sign-out/back", "/sign-out/back"),
+    Page("start", "/", "/", picture=True, signed_in=True),
+    Page("sessions", "/sessions", "/sessions?ended=1", picture=True, signed_in=True),
+    Page(
+        "sessions-errors", "/sessions", "/sessions", 422, _end_nobodys, signed_in=True, fully=False
+    ),
+    Page("signed-out", "/", "/", 200, _sign_out, signed_in=True),
+    Page("statement", "/was", "/was", picture=True),
+    Page("nowhere", "", "/nowhere", 404),
+    Page("parts", "/parts", "/parts", picture=True),
+    Page("parts-empty", "/parts", "/parts?q=nowhere&sort=-place", fully=False),
+    Page("parts-done", "/parts", "/parts?done=saved&page=3", picture=True, fully=False),
+    Page("parts-errors", "/parts", "/parts", 422, _save_nothing, picture=True, fully=False),
+    Page("parts-dialog", "/parts", "/parts", act=_open_dialog),
+    Page("parts-discard", "/parts/discard", "/parts/discard"),
+)
+
+
+class KnownOffers:
+    """Stands in for matching: what a link is about is in its token."""
+
+    async def offer(self, token: str) -> Offer:
+        """The offer that the token's first word tells of."""
+        word = token.partition("-")[0]
+        if word == "unknown":
+            raise UnknownLink
+        if word == "unavailable":
+            raise MatchingUnavailable
+        states: dict[str, OfferState] = {one: one for one in get_args(OfferState)}
+        state: OfferState = states.get(word, "withdrawn")
+        open_ = word in ("open", "other")
+        return Offer(
+            state="open" if open_ else state,
+            reason=word if word.startswith("helper_") else None,
+            pathway="toy" if word == "other" else "escort",
+            starts_at=THEN,
+            ends_at=THEN + timedelta(minutes=45),
+            location_name="Regionshospitalet Randers",
+            meeting="home",
+            meet_at=THEN - timedelta(minutes=40),
+            home_at=THEN + timedelta(minutes=95),
+            distance_metres=4210,
+            language="da",
+            expires_at=THEN - timedelta(hours=17),
+            withdrawable=state == "accepted",
+        )
+
+    async def answer(self, token: str, answer: Answer) -> Reply:
+        """What the token's second word says becomes of any answer."""
+        word = token.partition("-")[2]
+        replies: dict[str, Reply] = {one: one for one in get_args(Reply)}
+        if word not in replies:
+            raise MatchingUnavailable
+        return replies[word]
