@@ -2,22 +2,27 @@
 
 import asyncio
 import json
+import shutil
+import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from brobyg_kit import access_log, access_log_cli
+from brobyg_kit import migrate as migrating
 from brobyg_kit.access_log import MOST, Sealing, Verified, end, record, seal, verify
 from brobyg_kit.auth import Caller
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.database import Transaction
 from brobyg_kit.health import Heartbeat
 from brobyg_kit.ids import derived_id
+from brobyg_kit.migrate import migrate
 from brobyg_kit.restriction import restrict
 from brobyg_kit.testing import eventually
-from delivery_parts import Parts
-from sqlalchemy import text
+from delivery_parts import NO_VERSIONS, Parts
+from sqlalchemy import MetaData, text
 from typer.testing import CliRunner
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -270,3 +275,32 @@ async def test_the_command_says_whether_the_log_is_whole(
     broken = await run("referral", "--json")
     assert broken.exit_code == 1
     assert json.loads(broken.stdout)["referral"]["broken"].startswith("seal 1 or an entry")
+
+
+async def test_exports_that_were_recorded_apart_are_in_the_log_after_the_upgrade(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = Path(shutil.copytree(migrating.MIGRATIONS, tmp_path / "migrations"))
+    (before / "versions" / "0005_access_log.py").unlink()
+    name = f"brobyg_access_log_{uuid.uuid4().hex[:10]}"
+    server = await asyncpg.connect(f"{postgres}/postgres")
+    await server.execute(f'create database "{name}"')
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(migrating, "MIGRATIONS", before)
+            await migrate(f"{postgres}/{name}", MetaData(), NO_VERSIONS)
+        connection = await asyncpg.connect(f"{postgres}/{name}")
+        await connection.executemany(
+            "insert into export_log (person_id, reader, exported_at) values ($1, $2, $3)",
+            [(person, "somebody", NOW) for person in PERSONS],
+        )
+        await migrate(f"{postgres}/{name}", MetaData(), NO_VERSIONS)
+        kept = await connection.fetch(
+            "select person_id::text, reader, roles, purpose, read_at from access_entry order by id"
+        )
+        assert list(map(tuple, kept)) == [(one, "somebody", [], "export", NOW) for one in PERSONS]
+        assert await connection.fetchval("select to_regclass('export_log')") is None
+        await connection.close()
+    finally:
+        await server.execute(f'drop database "{name}" with (force)')
+        await server.close()
