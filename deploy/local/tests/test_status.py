@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from brobyg_kit.kafka import admin, batch_producer
+from brobyg_kit.operations import Trouble
 from brobyg_kit.testing import eventually
 from brobyg_local import status
 from brobyg_local import topics as topics_module
@@ -120,16 +121,12 @@ def test_what_waits_for_a_moment_is_well() -> None:
     ("late", "says"),
     [
         (
-            ComponentState("matching", True, True, outbox_rows=1, outbox_oldest_seconds=61.0),
-            "1 min 1 s to be published",
-        ),
-        (
             ComponentState("notification", True, True, messages=1, messages_oldest_seconds=901.0),
             "to be sent",
         ),
         (
-            ComponentState("matching", True, True, parked=1),
-            "1 events wait aside: brobyg dlq list matching",
+            ComponentState("matching", True, False, "a: b", told=[Trouble("a", "a: b", "do it")]),
+            "matching: a: b: do it",
         ),
     ],
 )
@@ -141,7 +138,8 @@ def test_what_waits_too_long_is_not_well_and_is_named(late: ComponentState, says
 
 def test_a_backlog_that_is_old_is_not_well() -> None:
     status = SystemStatus([READY], [TopicState("one", 12, 100, {"matching": 7}, {"matching": 5})])
-    assert status.troubles == ["matching: 5 records of one have been unread for more than 60 s"]
+    late = "matching: 5 records of one have been unread for more than 60 s"
+    assert status.troubles == [f"{late}: brobyg local restart matching"]
 
 
 async def commit(kafka: str, offsets: dict[int, int]) -> None:
@@ -198,6 +196,28 @@ async def test_records_that_are_gone_are_not_unread(topics: str) -> None:
             {TopicPartition(TOPIC, number): RecordsToDelete(end) for number, end in places.items()}
         )
     await lag(topics, 1, 0)
+
+
+def test_what_a_service_tells_of_its_work_is_shown() -> None:
+    told = {
+        "attention": {"late": 2},
+        "rejections": 3,
+        "projections": {"need": {"events_behind": 0}, "offer": {"events_behind": 7}},
+    }
+    shown = status._details(ComponentState("reporting", True, True, figures=told))
+    assert "needs a human: late 2; 3 messages rejected since the beginning" in shown
+    assert "2 projections, offer 7 events behind" in shown
+
+
+def test_a_part_that_is_down_has_the_command_that_starts_it_unless_it_is_anothers() -> None:
+    parts = [
+        ComponentState("matching", False, False, "it ended"),
+        ComponentState("kafka", False, False, "broker:9092 does not answer", own=False),
+    ]
+    assert SystemStatus(parts).troubles == [
+        "matching: it ended: brobyg local start matching",
+        "kafka: broker:9092 does not answer",
+    ]
 
 
 def test_what_a_later_version_says_is_shown_and_is_no_trouble() -> None:

@@ -166,7 +166,9 @@ async def test_a_discarded_event_lets_those_behind_it_through_and_never_comes_ba
     async with going(parts.relay(), parts.consumer(mendable.handle)):
         await states(parts, "dead", "waiting", "waiting")
         dead, *_ = await parked(parts)
-        assert (await command("discard", str(dead.id))).stdout.endswith("1 discarded\n")
+        assert (await command("discard", str(dead.id), "--reason", "mistaken")).stdout.endswith(
+            "1 discarded\n"
+        )
         await has_effects(parts, 2)
     mendable.mended = True
     await parts.rewind()
@@ -184,7 +186,7 @@ async def test_a_discarded_record_that_is_no_event_is_not_dead_again_when_it_is_
     async with going(parts.relay(), parts.consumer(record)):
         await states(parts, "dead")
         (dead,) = await parked(parts)
-        await command("discard", str(dead.id))
+        await command("discard", str(dead.id), "--reason", "mistaken")
     await parts.rewind()
     await parts.emit([8])
     async with going(parts.relay(), parts.consumer(record)):

@@ -1,7 +1,7 @@
 """Who may do what: every endpoint as every role, of the own and of another department."""
 
 import pytest
-from access_matrix import ANOTHER, Ask, Own, faults
+from access_matrix import ANOTHER, Ask, Own, faults, operators_asks
 from brobyg_kit.testing import Running
 from matching_api import (
     NOTIFICATION,
@@ -99,4 +99,4 @@ async def test_every_endpoint_answers_every_role_as_the_table_says(matching: Run
         *needs(match_id),
         *helpers(),
     ]
-    assert await faults(matching, asks, OWN) == []
+    assert await faults(matching, [*asks, *await operators_asks(matching)], OWN) == []

@@ -1,6 +1,6 @@
 """Who may do what: every endpoint as every role, of the own and of another department."""
 
-from access_matrix import Ask, Own, faults
+from access_matrix import Ask, Own, faults, operators_asks
 from brobyg_contracts import MatchEscalated, VolunteerMatched
 from brobyg_notification.bootstrap import SERVICE
 from brobyg_notification.domain import planning
@@ -37,4 +37,5 @@ async def test_every_endpoint_answers_every_role_as_the_table_says(
                 {"outcome": "solved_by_phone"},
             ),
         ]
+        asks += await operators_asks(running)
         assert await faults(running, asks, Own(DEPARTMENT, ELSEWHERE)) == []

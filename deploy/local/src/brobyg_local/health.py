@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psutil
+from brobyg_kit.operations import Trouble, command_for, in_words
 
 from .logs import tail
 from .ports import endpoint, is_answering
@@ -17,11 +18,10 @@ from .supervisor import SUPERVISOR_GONE, ProgramState
 from .system import PROVIDER_SETTING, System
 from .topics import LAG_BOUND, TopicState, read_topics
 
-#: Seconds an event may wait to be published: the relay needs milliseconds, and is back from an
-#: outage within this.
-OUTBOX_BOUND = 60.0
 #: Seconds a message may wait to be sent: a mail server that asks for patience gets some.
 MESSAGES_BOUND = 900.0
+#: What is shown of a service's own report beside what waits.
+TOLD = ("lag_by_topic", "attention", "rejections", "projections")
 
 
 #: Said of a component that answers, and that nobody would start again.
@@ -59,18 +59,23 @@ class ComponentState:
     #: How long the oldest of them has waited, in wall seconds whatever the clock's speed.
     messages_oldest_seconds: float | None = None
 
-    def troubles(self) -> list[str]:
-        """What is not well with it, each in a few words."""
-        outbox, oldest = self.outbox_oldest_seconds or 0.0, self.messages_oldest_seconds or 0.0
-        list_them = f"brobyg dlq list {self.name}"
-        checks = [
-            (not self.ready, self.why or "is not ready"),
-            (self.parked, f"{self.parked} events wait aside: {list_them}"),
-            (self.dead_letters, f"{self.dead_letters} dead letters: {list_them}"),
-            (outbox > OUTBOX_BOUND, f"an event has waited {duration(outbox)} to be published"),
-            (oldest > MESSAGES_BOUND, f"a message has waited {duration(oldest)} to be sent"),
-        ]
-        return [f"{self.name}: {words}" for wrong, words in checks if wrong]
+    #: What a service has told of itself; None where it has not answered.
+    told: Sequence[Trouble] | None = None
+    #: What it has told beside, by name: `TOLD` of the body of /readyz.
+    figures: Mapping[str, object] = field(default_factory=dict)
+    #: Whether it is for us to start.
+    own: bool = True
+
+    def troubles(self) -> list[Trouble]:
+        """What is not well with it, and the command that helps."""
+        found = list(self.told or ())
+        if not self.ready and not found:
+            command = command_for("down", self.name) if self.own else ""
+            found.append(Trouble("down", self.why or "is not ready", command))
+        if (oldest := self.messages_oldest_seconds or 0.0) > MESSAGES_BOUND:
+            waited = f"a message has waited {in_words(oldest)} to be sent"
+            found.append(Trouble("messages", waited, command_for("down", "mail")))
+        return found
 
 
 @dataclass(frozen=True)
@@ -84,32 +89,42 @@ class SystemStatus:
     orphans: int = 0
 
     @property
-    def troubles(self) -> list[str]:
-        """All that is not well, a sentence each: not ready, parked, dead, or waiting too long."""
+    def found(self) -> list[tuple[str, Trouble]]:
+        """All that is not well, with the part: not ready, parked, dead, or waiting too long."""
         late = [
-            f"{service}: {count} records of {topic.name} have been unread for more than"
-            f" {LAG_BOUND:.0f} s"
+            (service, Trouble("lag", words, command_for("lag", service)))
             for topic in self.topics
             for service, count in topic.overdue.items()
-            if count
+            if count and (words := _unread(count, topic.name))
         ]
-        unknown = [f"topics: {self.topics_why}"] if self.topics_why else []
-        orphans = (
+        topics = Trouble("broker", self.topics_why, command_for("broker", "kafka"))
+        orphans = Trouble(
+            "supervisor",
             f"{SUPERVISOR_GONE}, and {self.orphans} processes that it had started run on as"
             " orphans, which nobody restarts: make up starts all of it anew on the same ports,"
-            " make down ends it"
+            " make down ends it",
+            "make up",
         )
         return [
-            *([orphans] if self.orphans else []),
-            *(one for state in self.components for one in state.troubles()),
-            *unknown,
+            *([("", orphans)] if self.orphans else []),
+            *((one.name, trouble) for one in self.components for trouble in one.troubles()),
+            *([("topics", topics)] if self.topics_why else []),
             *late,
         ]
+
+    @property
+    def troubles(self) -> list[str]:
+        """The same, a sentence each, with the command that helps."""
+        return [f"{part}: {trouble}" if part else str(trouble) for part, trouble in self.found]
 
     @property
     def well(self) -> bool:
         """Nothing is wrong anywhere."""
         return not self.troubles
+
+
+def _unread(count: int, topic: str) -> str:
+    return f"{count} records of {topic} have been unread for more than {LAG_BOUND:.0f} s"
 
 
 def read_status(system: System) -> SystemStatus:
@@ -156,6 +171,8 @@ def _service(
         dead_letters=answer.number("dead_letters"),
         unknown=answer.unknown,
         endings=answer.endings,
+        told=answer.troubles,
+        figures={name: answer.report[name] for name in TOLD if name in answer.report},
         messages=None if waiting is None else int(waiting),
         messages_oldest_seconds=metrics.get("brobyg_notification_oldest_seconds"),
     )
@@ -215,11 +232,11 @@ def _others(name: str, addresses: Sequence[str], default_port: int | None) -> Co
         places = [endpoint(address.strip(), default_port) for address in addresses]
     except ValueError:  # by a socket, or in a form that only its client reads
         why = "not ours; whether it answers is told by the services"
-        return ComponentState(name, True, True, why)
+        return ComponentState(name, True, True, why, own=False)
     shown = ", ".join(f"{host}:{port}" for host, port in places)
     ready = any(is_answering(port, host) for host, port in places)
     why = f"not ours: {shown}" if ready else f"{shown} does not answer"
-    return ComponentState(name, ready, ready, why)
+    return ComponentState(name, ready, ready, why, own=False)
 
 
 def _figures(pid: int) -> Figures | None:
@@ -233,12 +250,3 @@ def _figures(pid: int) -> Figures | None:
         return Figures(pid, round(time.time() - process.create_time(), 1), memory)
     except (psutil.Error, ValueError):
         return None
-
-
-def duration(seconds: float) -> str:
-    """`seconds` for a person: `3 h 5 min`, `4 min 10 s`, `9 s`."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from brobyg_kit.operations import Trouble
+
 #: The `brobyg` program beside the Python we run on.
 BROBYG = str(Path(sys.executable).parent / "brobyg")
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -79,6 +81,14 @@ class Readiness:
             else f"{one['what']} ended on {str(one['ends_at'])[:10]}"
             for one in (found if isinstance(found, list) else ())
         ]
+
+    @property
+    def troubles(self) -> list[Trouble] | None:
+        """What the service itself finds not well, and the command that helps; None from others."""
+        found = self.report.get("troubles")
+        if not isinstance(found, list):
+            return None
+        return [Trouble(one["cause"], one["detail"], one["command"]) for one in found]
 
     @property
     def has_copies(self) -> bool:

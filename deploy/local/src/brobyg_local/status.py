@@ -10,6 +10,8 @@ import typer
 from .cli import AsJson, Folder, system_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
     from .health import ComponentState, SystemStatus
@@ -30,7 +32,9 @@ def status(folder: Folder = None, as_json: AsJson = False) -> None:
 
     found = read_status(system_of(folder))
     if as_json:
-        answer = {"well": found.well, "troubles": found.troubles, **asdict(found)}
+        causes = [{"part": part, **asdict(trouble)} for part, trouble in found.found]
+        answer = {"well": found.well, "troubles": found.troubles, "causes": causes}
+        answer |= asdict(found)
         typer.echo(json.dumps(answer, indent=2))
     else:
         show(found)
@@ -73,21 +77,37 @@ def _table(status: "SystemStatus") -> "Table":
 
 
 def _details(one: "ComponentState") -> str:
-    from .health import duration
+    from brobyg_kit.operations import in_words
 
     parts = [one.why] if one.why else []
     if (figures := one.process) is not None:
         memory = f"{figures.memory_bytes / 2**20:.0f} MiB"
-        parts.append(f"pid {figures.pid}, up {duration(figures.uptime_seconds)}, {memory}")
+        parts.append(f"pid {figures.pid}, up {in_words(figures.uptime_seconds)}, {memory}")
     for count, oldest, what in (
         (one.outbox_rows, one.outbox_oldest_seconds, "in the outbox"),
         (one.messages, one.messages_oldest_seconds, "messages to send"),
     ):
         if count is not None:
-            age = f" (oldest {duration(oldest)})" if count and oldest else ""
+            age = f" (oldest {in_words(oldest)})" if count and oldest else ""
             parts.append(f"{count} {what}{age}")
     if one.parked is not None:
         parts.append(f"parked {one.parked}, dead letters {one.dead_letters or 0}")
+    parts += _told(one.figures)
     for topic, number in sorted(one.unknown.items()):
         parts.append(f"{number} events of {topic} of a later version")
     return "; ".join(parts)
+
+
+def _told(figures: "Mapping[str, object]") -> list[str]:
+    """What a service tells of its work, as far as it has any."""
+    parts = []
+    if isinstance(items := figures.get("attention"), dict) and items:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(items.items()))
+        parts.append(f"needs a human: {kinds}")
+    if rejections := figures.get("rejections"):
+        parts.append(f"{rejections} messages rejected since the beginning")
+    if isinstance(projections := figures.get("projections"), dict):
+        behind = {name: one["events_behind"] for name, one in projections.items()}
+        late = ", ".join(f"{name} {count} events behind" for name, count in behind.items() if count)
+        parts.append(f"{len(projections)} projections" + (f", {late}" if late else ""))
+    return parts

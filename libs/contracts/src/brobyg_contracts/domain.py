@@ -21,7 +21,7 @@ __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upca
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
 #: to the internet, may only pass answers on. `data_protection` is the data protection officer,
-#: for any department.
+#: for any department. `operator` keeps the services running and sees nothing of anybody.
 ROLES = frozenset(
     {
         "hospital",
@@ -32,6 +32,7 @@ ROLES = frozenset(
         "service",
         "portal",
         "data_protection",
+        "operator",
     }
 )
 #: The topics that hold how things are, not what happened: of each key the last record.

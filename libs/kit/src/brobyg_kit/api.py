@@ -1,6 +1,7 @@
 """The HTTP side of every service: routes that need a token, errors, health, and documents."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from brobyg_kit import problems
 from brobyg_kit.auth import Requirement, Verifier
-from brobyg_kit.clock import Clock, WallClock
+from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.documents import documents_router
 from brobyg_kit.errors import HandlerBlocked
@@ -23,6 +24,7 @@ from brobyg_kit.health import Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.middleware import Failed, RequestMiddleware
+from brobyg_kit.operations import Figures, report_of
 from brobyg_kit.problems import FieldError, Problem, shown_name
 from brobyg_kit.service import Parts, Service
 
@@ -84,7 +86,7 @@ def create_app(
     verifier: Verifier,
     metrics: Metrics,
     health: Health,
-    numbers: Callable[[], Awaitable[dict[str, object]]],
+    numbers: Figures,
     serves: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
     """The service's ASGI application. What `numbers` returns is part of /readyz.
@@ -105,7 +107,8 @@ def create_app(
         )
     for router in parts.public_routers:
         app.include_router(router, dependencies=[open_now])
-    app.include_router(_health_router(service.name, metrics, health, numbers))
+    report = partial(report_of, service.name, health, numbers, service.helps)
+    app.include_router(_health_router(metrics, health, numbers, report))
     app.include_router(documents_router(title, service.name, service.asyncapi))
     failed = _install_errors(app, parts)
     app.add_middleware(RequestMiddleware, clock=clock, metrics=metrics, failed=failed)
@@ -162,10 +165,7 @@ def _query_of(dependant: Dependant) -> set[str]:
 
 
 def _health_router(
-    service: str,
-    metrics: Metrics,
-    health: Health,
-    numbers: Callable[[], Awaitable[dict[str, object]]],
+    metrics: Metrics, health: Health, numbers: Figures, report: Figures
 ) -> APIRouter:
     router = APIRouter(tags=["health"])
 
@@ -176,14 +176,8 @@ def _health_router(
 
     @router.get("/readyz", summary="Ready: what it depends on is there; and what waits")
     async def readyz() -> Response:
-        waiting = await numbers()
-        ready, checks = await health.report(waiting)
-        # Tokens and keys end by real time, whatever clock the service has.
-        endings = health.endings(WallClock().now())
-        return JSONResponse(
-            {"service": service, "ready": ready, "checks": checks, "endings": endings, **waiting},
-            status_code=200 if ready else 503,
-        )
+        body = await report()
+        return JSONResponse(body, status_code=200 if body["ready"] else 503)
 
     @router.get("/metrics", summary="Prometheus metrics")
     async def prometheus() -> Response:

@@ -19,7 +19,7 @@ from brobyg_kit.database import Database, database_url
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.errors import RecordGone
 from brobyg_kit.kafka import read_record, reader
-from brobyg_kit.parking import Origin, Parked, Parking
+from brobyg_kit.parking import DISCARD_REASONS, DiscardReason, Origin, Parked, Parking
 from brobyg_kit.settings import KitSettings, own_server
 
 console = Console()
@@ -27,6 +27,10 @@ app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
 ServiceName = Annotated[str, typer.Argument(help="The service that could not handle it.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Ids as `list` shows them.")]
+
+#: Who has done it, where it was done on the service's own host.
+COMMAND_LINE = "command line"
+_REASONS = "Why: " + "; ".join(f"{code}: {words}" for code, words in DISCARD_REASONS.items()) + "."
 
 
 def _with_database(service: str, work: Callable[[Database, Parking], Awaitable[T]]) -> T:
@@ -136,14 +140,15 @@ def replay(
 def discard(
     service: ServiceName,
     ids: Annotated[list[int], typer.Argument(help="Ids as `list` shows them.")],
+    reason: Annotated[DiscardReason, typer.Option(help=_REASONS)],
 ) -> None:
     """Give up on dead events for good; what waits behind them goes on.
 
-    The records stay in their topics.
+    The records stay in their topics. It is kept for a year what was given up on, and why.
     """
 
     async def work(database: Database, parking: Parking) -> int:
         async with database.transaction() as tx:
-            return await parking.discard(tx, ids)
+            return await parking.discard(tx, ids, reason, COMMAND_LINE)
 
     typer.echo(f"{_with_database(service, work)} discarded")

@@ -118,6 +118,7 @@ KIT_EXEMPT: Mapping[str, str] = {
     "stream": "Counts events by the id that they are about.",
     "inbox": "Ids of events that were handled.",
     "timer": "When an id is to be looked at next.",
+    "discarded_event": "Which event was given up on, and nothing of what it says.",
     "parked_event": "Where an event is that could not be handled, and nothing of what it says.",
     "erased_person": "That an id was erased: nobody is left to be told.",
     "erasure": "The proof that an id was erased, which its own route tells.",

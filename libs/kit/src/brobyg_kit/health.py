@@ -48,6 +48,8 @@ class Check:
 
     ok: bool
     detail: str = ""
+    #: What is the cause, where it is not the check's name that says so: see `operations.HELPS`.
+    cause: str = ""
 
 
 class Health:
@@ -90,7 +92,9 @@ class Health:
             answers["outbox"] = _fresh(float(outbox["oldest_seconds"]))
         ready = all(answer.ok for answer in answers.values())
         return ready, {
-            name: {"ok": answer.ok, "detail": answer.detail} for name, answer in answers.items()
+            name: {"ok": answer.ok, "detail": answer.detail}
+            | ({"cause": answer.cause} if answer.cause else {})
+            for name, answer in answers.items()
         }
 
     def watch(self, every: float = 5.0) -> None:

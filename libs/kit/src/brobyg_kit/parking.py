@@ -6,10 +6,10 @@ What is dead is published on the service's dead-letter topic, in the transaction
 dead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Row, Text, bindparam, delete, func, select, update
@@ -20,12 +20,22 @@ from brobyg_kit.database import Database, Transaction
 from brobyg_kit.database_errors import cause_of
 from brobyg_kit.errors import raised_at
 from brobyg_kit.event import Event, LaterVersion, UndecodableEvent, UnknownWord
-from brobyg_kit.tables import Instant, inbox, parked_event
+from brobyg_kit.tables import Instant, discarded_event, inbox, parked_event
 
 #: Tries of one event before it is dead, the first included: about eleven minutes with the pauses.
 MAX_ATTEMPTS = 7
 #: Pauses between the tries of one event, seconds of wall time.
 PAUSES = Backoff(first=0.5, longest=600.0, factor=4.0)
+
+#: Why somebody gives up on a dead event.
+DiscardReason = Literal["done_otherwise", "sent_again", "out_of_date", "mistaken"]
+#: The same in words.
+DISCARD_REASONS: Mapping[DiscardReason, str] = {
+    "done_otherwise": "what it asks for has been done in another way",
+    "sent_again": "its sender has sent it anew, or corrected it",
+    "out_of_date": "what it says matters no more",
+    "mistaken": "it should not have been sent",
+}
 
 _HELD = (
     select(
@@ -231,11 +241,14 @@ class Parking:
             statement = statement.where(parked_event.c.id.in_(ids))
         return (await tx.connection.execute(statement)).rowcount
 
-    async def discard(self, tx: Transaction, ids: Sequence[int]) -> int:
+    async def discard(
+        self, tx: Transaction, ids: Sequence[int], reason: DiscardReason, actor: str
+    ) -> int:
         """Drop these dead events and have what waits behind them tried; how many.
 
-        Their ids go into the inbox: were their records read again, they would be handled after
-        the events that have followed them. A service without an inbox has to drop them itself.
+        It is kept why, and by whom: `actor` is an id that names nobody. Their ids go into the
+        inbox: were their records read again, they would be handled after the events that have
+        followed them. A service without an inbox has to drop them itself.
         """
         found = await tx.connection.execute(
             select(parked_event)
@@ -245,6 +258,11 @@ class Parking:
         )
         rows = found.all()
         await self._drop(tx, rows)
+        kept = ("id", "event_id", "type", "topic", "partition", "record_offset")
+        why = {"reason": reason, "actor": actor, "discarded_at": tx.now}
+        for row in rows:
+            values = {name: row._mapping[name] for name in kept} | why
+            await tx.connection.execute(insert(discarded_event).values(values))
         return len(rows)
 
     async def replace(self, tx: Transaction, records: Sequence[Received]) -> None:
@@ -283,9 +301,10 @@ class Parking:
             await tx.connection.execute(done)
             await self.handled(tx, _parked(row))
 
-    async def listed(self, database: Database, limit: int = 100) -> list[Parked]:
-        """The oldest `limit` parked events."""
-        statement = select(parked_event).order_by(parked_event.c.id).limit(limit)
+    async def listed(self, database: Database, limit: int = 100, after: int = 0) -> list[Parked]:
+        """The oldest `limit` parked events, of those with an id above `after`."""
+        later = select(parked_event).where(parked_event.c.id > after)
+        statement = later.order_by(parked_event.c.id).limit(limit)
         async with database.connect() as connection:
             return [_parked(row) for row in await connection.execute(statement)]
 
@@ -301,6 +320,18 @@ class Parking:
             found = await connection.execute(select(parked_event).where(parked_event.c.id == id))
         row = found.one_or_none()
         return _parked(row) if row is not None else None
+
+    async def state(self, tx: Transaction, id: int) -> str | None:
+        """How the event of this id is; None when there is none."""
+        mine = select(parked_event.c.state).where(parked_event.c.id == id)
+        found: str | None = await tx.connection.scalar(mine)
+        return found
+
+    async def discarded(self, tx: Transaction, id: int) -> str | None:
+        """Why the event of this id was given up on; None when it was not."""
+        mine = select(discarded_event.c.reason).where(discarded_event.c.id == id)
+        found: str | None = await tx.connection.scalar(mine)
+        return found
 
     async def _insert(
         self,

@@ -19,7 +19,7 @@ from brobyg_kit import access_log
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.domain import Kept, domain
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.tables import Id, attention, restriction, timer
+from brobyg_kit.tables import Id, attention, discarded_event, restriction, timer
 from brobyg_kit.timers import DueTimer, TimerHandler
 
 #: The timers' kind; their subject is the kind of record.
@@ -74,6 +74,7 @@ def deletes(table: Table, counted_from: ColumnElement[Any], *where: ColumnElemen
 #: The kinds that the kit keeps for every service that is said to.
 OWN: Mapping[str, Carrier] = {
     access_log.KIND: Carrier(access_log.end),
+    "discarded_event": deletes(discarded_event, discarded_event.c.discarded_at),
     "attention": deletes(
         attention,
         attention.c.settled_at,

@@ -4,13 +4,13 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import Counter, Gauge
-from sqlalchemy import Double, cast, func, not_, select, text
+from sqlalchemy import text
 
 from brobyg_kit import logs, tracing
 from brobyg_kit.access_log import Sealing
@@ -24,16 +24,19 @@ from brobyg_kit.database_errors import DATABASE_ERRORS, cause_of, is_environment
 from brobyg_kit.database_rights import trouble_with_rights
 from brobyg_kit.domain import domain
 from brobyg_kit.erasure_replay import Replay
+from brobyg_kit.figures import figures_of
 from brobyg_kit.health import Check, Health
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
+from brobyg_kit.operations import report_of, versions_of
+from brobyg_kit.operations_api import dead_letters_router, operations_router
+from brobyg_kit.parking import Parking
 from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.retention import Retention
 from brobyg_kit.service import IDLE_CONNECTION_SECONDS, Parts, Resources, Service
 from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
-from brobyg_kit.tables import attention, outbox, parked_event
 from brobyg_kit.timers import Timers
 
 log = get_logger(__name__)
@@ -45,19 +48,6 @@ Role = Literal["run", "api", "consumer", "relay"]
 #: The loop that makes erasures again.
 _ERASURES = "erasures"
 _MIGRATED = text("select 1 from alembic_version limit 1")
-_DEAD = parked_event.c.state == "dead"
-_AGE = func.extract("epoch", func.clock_timestamp() - func.min(outbox.c.created_at))
-_WAITING = select(
-    select(func.count(outbox.c.id)).scalar_subquery().label("rows"),
-    select(cast(func.coalesce(_AGE, 0), Double)).scalar_subquery().label("oldest"),
-    select(func.count(parked_event.c.id).filter(not_(_DEAD))).scalar_subquery().label("parked"),
-    select(func.count(parked_event.c.id).filter(_DEAD)).scalar_subquery().label("dead"),
-)
-_NEEDS_A_HUMAN = (
-    select(attention.c.kind, func.count())
-    .where(attention.c.settled_at.is_(None))
-    .group_by(attention.c.kind)
-)
 
 
 class Runtime:
@@ -112,7 +102,7 @@ class Runtime:
 
     def app(self) -> FastAPI:
         """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
-        parts = self.parts if self.role in ("run", "api") else Parts()
+        parts = self._served() if self.role in ("run", "api") else Parts()
         # Tokens expire by real time, whatever clock the service has.
         verifier = Verifier.of_files(self.settings.token_keys, self.settings.issuers, WallClock())
         self.health.ends.append(verifier.ends)
@@ -123,9 +113,23 @@ class Runtime:
             verifier,
             self.metrics,
             self.health,
-            self._numbers,
+            self._figures,
             self._replayed.is_set,
         )
+
+    def _served(self) -> Parts:
+        """The service's parts, with the routes for operators where it handles events."""
+        database, parts = self.database, self.parts
+        if database is None or parts.handle is None:
+            return parts
+        letters = dead_letters_router(database, Parking(self.service.name))
+        own = [operations_router(self._operations), letters]
+        return replace(parts, routers=[*parts.routers, *own])
+
+    async def _operations(self) -> dict[str, object]:
+        name, helps = self.service.name, self.service.helps
+        report = await report_of(name, self.health, self._figures, helps)
+        return {**report, "versions": versions_of(name)}
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; what is in hand is finished first."""
@@ -330,40 +334,19 @@ class Runtime:
                 wrong = await trouble_with_rights(connection, self.service.metadata.sorted_tables)
         except DATABASE_ERRORS as error:
             if is_environment(error):
-                return Check(False, f"has no tables: run 'brobyg {self.service.name} migrate'")
+                why = f"has no tables: run 'brobyg {self.service.name} migrate'"
+                return Check(False, why, "not_migrated")
             return Check(False, f"does not answer: {type(cause_of(error)).__name__}")
         advice = f"{wrong}: run 'brobyg {self.service.name} migrate'"
         return Check(False, advice) if wrong else Check(True)
 
-    async def _numbers(self) -> dict[str, object]:
-        """What waits to be sent and to be handled, for /readyz and the metrics.
-
-        Empty when the database can't be asked.
-        """
+    async def _figures(self) -> dict[str, object]:
+        """What waits to be sent and to be handled, for /readyz and the metrics."""
         if self.database is None or not self._opened.is_set():
             return {}
-        try:
-            async with asyncio.timeout(2), self.database.connect() as connection:
-                row = (await connection.execute(_WAITING)).one()
-                items = (await connection.execute(_NEEDS_A_HUMAN)).all()
-        except DATABASE_ERRORS:
-            return {}
-        self.metrics.outbox_rows.set(row.rows)
-        self.metrics.outbox_age.set(row.oldest)
-        self.metrics.parked.labels("waiting").set(row.parked)
-        self.metrics.parked.labels("dead").set(row.dead)
-        self.metrics.attention_open.clear()
-        for kind, count in items:
-            self.metrics.attention_open.labels(kind).set(count)
-        return {
-            "outbox": {"rows": row.rows, "oldest_seconds": round(row.oldest, 3)},
-            "parked": row.parked,
-            "dead_letters": row.dead,
-            "lag": _total(self.metrics.consumer_lag),
-            "passed_over": _total(self.metrics.events_passed_over),
-            "unknown": _unknown(self.metrics.unknown),
-            "copies": {one.topic: one.report() for one in self.replicas.values()},
-        }
+        return await figures_of(
+            self.database, self.metrics, self.replicas.values(), self.parts.figures
+        )
 
 
 def _types(service: Service) -> set[str]:
@@ -374,23 +357,6 @@ def _types(service: Service) -> set[str]:
         for one in service.reads
         for kind in (topics.get(one, ()) if isinstance(one, str) else (one.EVENT_TYPE,))
     }
-
-
-def _unknown(metric: Counter) -> dict[str, dict[str, int]]:
-    """Topic to event type to how many, since the process began."""
-    found: dict[str, dict[str, int]] = {}
-    for family in metric.collect():
-        for sample in family.samples:
-            if sample.name.endswith("_total"):
-                labels = sample.labels
-                found.setdefault(labels["topic"], {})[labels["type"]] = int(sample.value)
-    return found
-
-
-def _total(metric: Gauge | Counter) -> int:
-    """The sum over all labels."""
-    samples = (sample for family in metric.collect() for sample in family.samples)
-    return int(sum(sample.value for sample in samples if not sample.name.endswith("_created")))
 
 
 async def run(service: Service, settings: KitSettings, role: Role) -> None:

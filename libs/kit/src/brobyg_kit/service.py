@@ -94,6 +94,9 @@ class Parts:
     starts: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
     #: Loops that run until cancelled; one that raises is logged and started again.
     workers: Mapping[str, Callable[[], Coroutine[None, None, None]]] = field(default_factory=dict)
+    #: What /readyz and /operations tell beside the kit's own figures, by name: about nobody. Each
+    #: is asked at every look, so it is cheap; one that the database fails is left out.
+    figures: Mapping[str, Callable[[], Coroutine[None, None, object]]] = field(default_factory=dict)
     #: How errors under a path prefix are rendered, where a standard has its own form for them.
     renderers: Mapping[str, Renderer] = field(default_factory=dict)
     #: Carried out in this order when the service stops.
@@ -124,6 +127,9 @@ class Service:
     #: SQL that a migration ends with, as the database's owner: rights that the service's own login
     #: ({role}) and others have beyond the rows of its tables. {database} is its name.
     grants: Sequence[str] = ()
+    #: The command that helps where one of its own checks fails, by the check's name: adds to
+    #: `operations.HELPS`.
+    helps: Mapping[str, str] = field(default_factory=dict)
     #: False where the handler itself drops events it has handled before.
     inbox: bool = True
     max_batch: int = 2_000

@@ -128,6 +128,24 @@ parked_event = Table(
     ),
 )
 
+discarded_event = Table(
+    "discarded_event",
+    metadata,
+    Column(
+        "id", BigInteger, primary_key=True, autoincrement=False, comment="As it had while parked."
+    ),
+    Column("event_id", Id, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False, comment="A code of brobyg_kit.parking."),
+    Column("actor", Text, nullable=False, comment="Who did it, as an id that names nobody."),
+    Column("discarded_at", Instant, nullable=False),
+    Index("discarded_event_discarded_at", "discarded_at"),
+    comment="Which dead events somebody has given up on, and why. Holds nothing of their content.",
+)
+
 attention = Table(
     "attention",
     metadata,

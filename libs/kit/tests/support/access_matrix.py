@@ -11,10 +11,14 @@ import httpx2
 from brobyg_contracts.access import Endpoint, Whose, act, endpoints
 from brobyg_contracts.domain import ROLES
 from brobyg_kit.auth import Requirement
+from brobyg_kit.event import Event
+from brobyg_kit.ids import new_id
+from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running, bearer
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from msgspec import Raw
 from starlette.routing import BaseRoute
 
 #: Of another person, organisation and department than those of what is asked for.
@@ -130,6 +134,29 @@ async def faults(running: Running, asks: Sequence[Ask], own: Own) -> list[str]:
                 if fault := _fault(answer, ask, status):
                     found.append(f"{ask.at} as {caller.role}, {caller.scope}: {fault}")
     return found
+
+
+async def operators_asks(running: Running) -> list[Ask]:
+    """What every service that handles events serves for operators, asked of a dead event."""
+    database, parking = running.runtime.database, Parking(running.runtime.service.name)
+    assert database is not None
+    async with database.transaction() as tx:
+        event = Event(
+            id=new_id(database.clock), source="test", type="dk.brobyg.thing.broken",
+            subject=ANOTHER, time=tx.now, dataschema="", correlationid=ANOTHER, sequence=1,
+            data=Raw(b"null"),
+        )  # fmt: skip
+        received = Received(event, Origin("hospital.appointment.v1", 0, 2**40))
+        await parking.park(tx, received, ValueError(), permanent=True)
+    (dead,) = await parking.listed(database)
+    one = f"/dead-letters/{dead.id}"
+    return [
+        Ask("GET /operations", "/operations"),
+        Ask("GET /dead-letters", "/dead-letters"),
+        Ask("GET /dead-letters/{id}", one),
+        Ask("POST /dead-letters/{id}/replay", f"{one}/replay"),
+        Ask("POST /dead-letters/{id}/discard", f"{one}/discard", {"reason": "mistaken"}),
+    ]
 
 
 def _turn(ask: Ask, acts: Sequence[str], caller: Caller, own: Own) -> int:

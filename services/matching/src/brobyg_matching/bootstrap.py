@@ -110,6 +110,7 @@ SERVICE = Service(
     settings=MatchingSettings,
     build=build,
     metadata=metadata,
+    helps={"keys": "brobyg matching keys status"},
     handlers=HANDLERS,
     emits=EMITS,
     copies=(REFERENCE,),

@@ -112,6 +112,11 @@ SERVICE = Service(
     settings=NotificationSettings,
     build=build,
     metadata=metadata,
+    helps={
+        "mail": "brobyg local start mail",
+        "delivery": "brobyg local start mail",
+        "coordinators": "brobyg config",
+    },
     handlers=HANDLERS,
     emits=EMITS,
     copies=(REFERENCE,),

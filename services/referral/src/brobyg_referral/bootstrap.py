@@ -118,6 +118,7 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=_routers(database, of, does),
         renderers={"/fhir": render},
+        figures={"rejections": partial(_rejections, database, of.counts)},
         handle=handle_with(Reactions(does.records, does.erasing)),
         erase=does.erasing.again,
         workers={
@@ -136,6 +137,12 @@ def build(resources: Resources) -> Parts:
             **CASES_DELETED,
         },
     )
+
+
+async def _rejections(database: Database, counts: PostgresIntakeCounts) -> int:
+    """How many of the hospital's messages were refused as broken, since the beginning."""
+    async with database.transaction() as tx:
+        return (await counts.totals(tx)).get("rejected", 0)
 
 
 def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter]:
@@ -172,5 +179,6 @@ SERVICE = Service(
     emits=EMITS,
     build=build,
     metadata=metadata,
+    helps={"keys": "brobyg referral keys status"},
     erasures=ERASURES,
 )

@@ -15,7 +15,7 @@ from brobyg_reporting.adapters.holdings import HOLDINGS
 from brobyg_reporting.adapters.processes import BuildProcess
 from brobyg_reporting.adapters.queries import Queries
 from brobyg_reporting.adapters.retention import RETENTION
-from brobyg_reporting.adapters.status import readiness
+from brobyg_reporting.adapters.status import projections, readiness
 from brobyg_reporting.adapters.tables import metadata
 from brobyg_reporting.adapters.versions import pooled, within
 from brobyg_reporting.entrypoints.api import routers
@@ -61,6 +61,7 @@ def build(resources: Resources) -> Parts:
             ),
         ],
         handle=live.handle,
+        figures={"projections": partial(projections, database)},
         retention=RETENTION,
         decoders=dict.fromkeys(TOPICS, read),
         starts={"first version": partial(create_first, connect)},
@@ -74,6 +75,7 @@ SERVICE = Service(
     settings=ReportingSettings,
     build=build,
     metadata=metadata,
+    helps={"projections": "brobyg reporting status", "version": "brobyg reporting status"},
     grants=GRANTS,
     handlers=HANDLERS,
     emits=EMITS,

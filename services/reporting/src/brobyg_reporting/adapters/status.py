@@ -109,6 +109,28 @@ async def _projection(connection: AsyncConnection, name: str, shown: LiveVersion
     }
 
 
+async def projections(database: Database) -> dict[str, dict[str, int | bool]]:
+    """Of each live version its number, whether this code wrote it, and the events it lacks."""
+    same = lag.c.topic == topic_offset.c.topic, lag.c.partition == topic_offset.c.partition
+    behind = func.sum(topic_offset.c.next_offset - lag.c.next_offset)
+    lacking = (
+        select(lag.c.projection, lag.c.number, behind)
+        .join_from(topic_offset, lag, same[0] & same[1])
+        .group_by(lag.c.projection, lag.c.number)
+    )
+    async with database.connect() as connection:
+        live = await VersionTables(connection).live()
+        lacks = {(row[0], row[1]): int(row[2]) for row in await connection.execute(lacking)}
+    return {
+        name: {
+            "version": one.number,
+            "same_code": one.own,
+            "events_behind": lacks.get((name, one.number), 0),
+        }
+        for name, one in live.items()
+    }
+
+
 async def not_folded(
     connection: AsyncConnection, live: Mapping[str, LiveVersion]
 ) -> dict[str, int]:
