@@ -30,6 +30,7 @@ from brobyg_kit.timers import TimerHandler
 #: How long a service keeps a connection open on which nothing comes.
 IDLE_CONNECTION_SECONDS = 10
 
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What a service is given to build itself from. `database` is not open yet."""
@@ -70,7 +71,9 @@ class Resources:
             trust_env=False,  # the machine's proxy must see neither the answers nor the token
             timeout=httpx2.Timeout(timeout),
             auth=self.token,
-            limits=httpx2.Limits(32, 16, keepalive_expiry=idle),
+            limits=httpx2.Limits(
+                max_connections=32, max_keepalive_connections=16, keepalive_expiry=idle
+            ),
         )
 
 
