@@ -113,7 +113,7 @@ def test_a_service_is_given_its_own_keys_and_token_and_nobody_elses(folder: Stat
         },
         "notification": {"SERVICE_TOKEN"},
         "reporting": set(),
-        "portal": {"SERVICE_TOKEN", "PORTAL_SIGNING_KEY"},
+        "portal": {"SERVICE_TOKEN", "PORTAL_SIGNING_KEY", "PORTAL_ENCRYPTION_KEY"},
     }
 
 

@@ -16,8 +16,8 @@ from .state import StateFolder, read_json, write_atomically
 TOKEN_LIFETIME = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
 #: Each is 32 random bytes in base64: master keys that wrap citizens' and helpers' own keys, keys of
-#: the hashes that both are found by, signatures of answer links, and HMAC over registrations. All
-#: but those of hashes are lists, of one here.
+#: the hashes that both are found by, signatures of answer links, HMAC over registrations, and what
+#: seals the addresses of those who ask to sign in. All but those of hashes are lists, of one here.
 RANDOM_KEYS = (
     "BROBYG_REFERRAL_ENCRYPTION_KEY",
     "BROBYG_REFERRAL_CPR_KEY",
@@ -25,6 +25,7 @@ RANDOM_KEYS = (
     "BROBYG_MATCHING_LOOKUP_KEY",
     "BROBYG_MATCHING_LINK_KEYS",
     "BROBYG_MATCHING_REGISTRATION_KEYS",
+    "BROBYG_PORTAL_ENCRYPTION_KEY",
 )
 #: Passwords for the database, of the services' own logins and of one analyst.
 PASSWORDS = tuple(
@@ -46,6 +47,8 @@ TOKENS = {
 #: The portal's own key, with which it asks services for whoever is signed in, and its public half.
 PORTAL_KEY, PORTAL_PUBLIC_KEYS = "portal.jwk.json", "portal-public.jwks.json"
 PORTAL_ISSUER = "brobyg-portal"
+#: The roles of those who sign in there by links.
+BY_LINKS = ("volunteer", "citizen")
 
 
 def make_keys(folder: StateFolder) -> dict[str, str]:
@@ -96,7 +99,7 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
 
 def _issuers() -> str:
     """The portal issues tokens for those whom it has signed in (BROBYG_ISSUERS)."""
-    roles = sorted(set(sign_in().staff.values()))
+    roles = sorted({*sign_in().staff.values(), *BY_LINKS})
     return f"""[[issuer]]
 issuer = "{PORTAL_ISSUER}"
 keys = "{PORTAL_PUBLIC_KEYS}"

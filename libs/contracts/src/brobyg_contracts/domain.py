@@ -21,13 +21,15 @@ __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upca
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
 #: to the internet, may only pass answers on. `data_protection` is the data protection officer,
-#: for any department. `operator` keeps the services running and sees nothing of anybody.
+#: for any department. `volunteer` is any helper, `citizen` who is helped; each signs in at the
+#: portal, for themselves. `operator` keeps the services running and sees nothing of anybody.
 ROLES = frozenset(
     {
         "hospital",
         "referrer",
         "coordinator",
         "volunteer",
+        "citizen",
         "analyst",
         "service",
         "portal",
@@ -56,8 +58,8 @@ PERSONAL_PATTERNS = (
     re.compile(r"(?<![0-9a-fA-F])[0-3]\d[01]\d{3}[- ]?[0-9A-Za-z]{4}(?![0-9a-fA-F])"),
     # Danish phone numbers.
     re.compile(r"\+45\s?(\d\s?){8}|\b\d\d \d\d \d\d \d\d\b"),
-    # The signed part of an answer link.
-    re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+"),
+    # The secret part of an answer link, and of one to sign in by.
+    re.compile(r"(?<=/answer/)[\w.-]+|(?<=/answers/)[\w.-]+|(?<=/sign-in/link/)[\w.-]{20,}"),
 )
 
 

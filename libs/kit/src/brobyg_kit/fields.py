@@ -6,6 +6,7 @@ Nothing is converted silently: a number is not a date.
 import re
 from datetime import date, datetime
 from typing import Annotated
+from unicodedata import normalize
 
 from babel import Locale
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
@@ -25,6 +26,14 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 def is_mail_address(text: str) -> bool:
     """Whether `text` is one e-mail address, with nothing that could change a mail's headers."""
     return _MAIL_ADDRESS.fullmatch(text) is not None
+
+
+def comparable_address(address: str) -> str:
+    """A mail address as it is compared: case and composition of letters do not count.
+
+    Case is folded after composing and composed again: folding may take letters apart.
+    """
+    return normalize("NFC", normalize("NFC", address).casefold())
 
 
 def _mail_address(text: str) -> str:

@@ -13,6 +13,7 @@ from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.replica import Copy
 from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.sign_in_api import sign_in_router
 
 from brobyg_matching.adapters.contacts import Lookups, SealedContacts
 from brobyg_matching.adapters.helpers import PostgresHelpers
@@ -79,6 +80,13 @@ def build(resources: Resources) -> Parts:
             erasures_router(database, rights, scope),
             exports_router(database, helpers, scope),
             accesses_of_helpers(database, helpers, scope),
+            sign_in_router(
+                database,
+                "volunteers",
+                contacts.sign_in_ids,
+                contacts.may_sign_in,
+                act="find-who-signs-in",
+            ),
             # Before the offers' own routes: GET /offers/{id}/answer-link is the more specific.
             answers_router(queries, answers, Links(link_keys), helpers, clock, scope),
             offers_router(queries, answers, clock, scope),

@@ -12,6 +12,7 @@ from brobyg_contracts.reference import Reference
 from brobyg_kit.attention_api import attention_router
 from brobyg_kit.auth import Caller
 from brobyg_kit.catalogues import languages
+from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Transaction
 from brobyg_kit.export_api import export_router
 from brobyg_kit.replica import Copy
@@ -27,7 +28,7 @@ from brobyg_notification.adapters.retention import RETENTION
 from brobyg_notification.adapters.smtp import SmtpTransport
 from brobyg_notification.adapters.tables import metadata
 from brobyg_notification.domain.attention import ATTENTION
-from brobyg_notification.entrypoints import api
+from brobyg_notification.entrypoints import api, sign_in_links
 from brobyg_notification.handlers import EMITS, HANDLERS
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.settings import NotificationSettings
@@ -35,6 +36,7 @@ from brobyg_notification.texts import FOLDER
 from brobyg_notification.use_cases.delivery import Delivery
 from brobyg_notification.use_cases.delivery_worker import DeliveryWorker
 from brobyg_notification.use_cases.planning import handle_with
+from brobyg_notification.use_cases.sign_in_links import SignInLinks
 
 #: The service's copy of the reference data.
 REFERENCE = Copy(reference.TOPIC, reference.KINDS, Reference)
@@ -63,6 +65,16 @@ def build(resources: Resources) -> Parts:
         languages=languages(FOLDER),
         default_language=settings.default_language,
     )
+    links = SignInLinks(
+        delivery.people,
+        delivery.compose,
+        transport,
+        WallClock(),
+        metrics,
+        portal_url=delivery.portal_url,
+        languages=delivery.languages,
+        default_language=delivery.default_language,
+    )
     queue = PostgresDeliveryQueue(resources.database)
     health.checks["mail"] = readiness.mail_goes_out(queue)
     health.checks["coordinators"] = readiness.departments_have_addresses(
@@ -83,6 +95,7 @@ def build(resources: Resources) -> Parts:
     return Parts(
         routers=[
             api.router(resources.database, partial(departments_of, "read-notifications")),
+            sign_in_links.router(links),
             export_router(
                 resources.database,
                 "notification",
@@ -101,7 +114,7 @@ def build(resources: Resources) -> Parts:
         erase=lambda transaction, event: handle(transaction, [event]),
         workers={"delivery": worker.run},
         retention=RETENTION,
-        closers=[transport.close, referral.aclose, matching.aclose],
+        closers=[links.close, transport.close, referral.aclose, matching.aclose],
     )
 
 

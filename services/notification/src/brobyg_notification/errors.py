@@ -8,6 +8,7 @@ NotificationError
 │   ├── NoCoordinator       the settings name no address for the department
 │   ├── NotYetKnown         the reference data has no such place or department yet
 │   └── OwnerUnavailable    the owner of the data gave no answer that can be used
+├── TooManyLinks            so many links to sign in are on their way that one more is not taken
 ├── NotToBeWrittenTo        the owner of the data says that the person is not to be written to
 └── MailRefused             the mail server will never take this message for this recipient
 """
@@ -70,6 +71,10 @@ class OwnerUnavailable(Postponed):
     """The owner can't be asked, or did not answer as agreed. Carries its name and what happened."""
 
     obstacle = "owner_unavailable"
+
+
+class TooManyLinks(NotificationError):
+    """So many links to sign in are on their way that one more is not taken."""
 
 
 class NotToBeWrittenTo(NotificationError):

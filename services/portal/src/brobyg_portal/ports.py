@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.sign_in import Attempt
+from brobyg_portal.domain.sign_in_link import Known
 
 OfferState = Literal["open", "accepted", "declined", "expired", "withdrawn"]
 #: `withdraw` takes an acceptance back: the helper can't after all.
@@ -148,4 +149,23 @@ class Services(Protocol):
         the service does the same once. Waits up to 5 seconds for each step. Raises
         ServiceUnavailable where no answer came, or only a 5xx.
         """
+        ...
+
+
+class Owners(Protocol):
+    """The owners of helpers and citizens, who know their addresses; the portal does not.
+
+    May take seconds. Raises ServiceUnavailable where no answer came, or none as agreed.
+    """
+
+    async def find(self, address: str) -> list[Known]:
+        """Who has this mail address and may be signed in: nobody, somebody or several."""
+        ...
+
+    async def may_sign_in(self, known: Known) -> bool:
+        """Whether somebody may be signed in now: not who is erased, restricted or has left."""
+        ...
+
+    async def mail(self, known: Known, token: str) -> None:
+        """Have the link with this token mailed to them, to the address that is on file."""
         ...

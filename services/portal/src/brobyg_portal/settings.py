@@ -5,6 +5,7 @@ from typing import Self
 
 from brobyg_kit.catalogues import written_in
 from brobyg_kit.settings import KitSettings, own_database
+from brobyg_kit.vault import master_keys
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from brobyg_portal.texts import FOLDER
@@ -51,6 +52,13 @@ class PortalSettings(KitSettings):
         description="File with the private key (JWK, P-256) that signs the tokens with which the"
         " portal asks for whoever is signed in. The services are given its public half.",
     )
+    portal_encryption_key: SecretStr | None = Field(
+        None,
+        description="Keys (AES-256-GCM) that seal the mail addresses of those who ask for a link to"
+        " sign in by, until the link is sent: base64 of 32 bytes; several separated by commas, the"
+        " first seals, all open. Without one helpers and citizens can't sign in by a link. To"
+        " change it put the new one first, and drop the old one an hour later.",
+    )
     portal_idle_minutes: int = Field(
         30, ge=1, le=24 * 60, description="A session ends after so long without a request, minutes."
     )
@@ -81,6 +89,14 @@ class PortalSettings(KitSettings):
         " from right to left (?language=ar). For development and tests.",
     )
 
+    @field_validator("portal_encryption_key")
+    @classmethod
+    def _are_keys(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None or not secret.get_secret_value():
+            return None
+        master_keys(secret)
+        return secret
+
     @field_validator("default_language")
     @classmethod
     def _has_a_catalogue(cls, language: str) -> str:
@@ -88,9 +104,15 @@ class PortalSettings(KitSettings):
 
     @model_validator(mode="after")
     def _who_signs_in_can_be_asked_for(self) -> Self:
-        if self.portal_provider_issuer and self.portal_signing_key is None:
-            raise ValueError("with portal_provider_issuer, portal_signing_key is needed")
+        for name in ("portal_provider_issuer", "portal_encryption_key"):
+            if getattr(self, name) and self.portal_signing_key is None:
+                raise ValueError(f"with {name}, portal_signing_key is needed")
         return self
+
+    def encryption_keys(self) -> list[bytes]:
+        """The keys that seal addresses, the first to be used; none where no link is sent."""
+        secret = self.portal_encryption_key
+        return [] if secret is None else master_keys(secret)
 
     def url_of(self, service: str) -> str:
         """Where the service of this name is reached."""

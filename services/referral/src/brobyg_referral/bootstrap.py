@@ -12,6 +12,7 @@ from brobyg_kit.erasure_proof import ErasureProof
 from brobyg_kit.person_keys import PersonKeys
 from brobyg_kit.retention import Carrier
 from brobyg_kit.service import Parts, Resources, Service
+from brobyg_kit.sign_in_api import sign_in_router
 from fastapi import APIRouter
 
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
@@ -26,6 +27,7 @@ from brobyg_referral.cases.adapters.withheld import PostgresWithheldItems
 from brobyg_referral.cases.entrypoints import accesses, api, citizen_search, export, restriction
 from brobyg_referral.cases.entrypoints import consents as consents_api
 from brobyg_referral.cases.entrypoints import guardians as guardians_api
+from brobyg_referral.cases.entrypoints.problems import ReferralRoute
 from brobyg_referral.cases.use_cases.access import own_departments
 from brobyg_referral.cases.use_cases.appointments import Appointments
 from brobyg_referral.cases.use_cases.attention import ATTENTION, AppointmentsOver
@@ -39,6 +41,7 @@ from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.restriction import Restricting
 from brobyg_referral.cases.use_cases.retention import CitizensOver
 from brobyg_referral.cases.use_cases.sessions import Sessions
+from brobyg_referral.cases.use_cases.signing_in import SigningIn
 from brobyg_referral.cases.use_cases.timers import APPOINTMENT_OVER, OWN_CONSENT, SESSION_OVER
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
 from brobyg_referral.holdings import holdings
@@ -101,6 +104,7 @@ class _UseCases:
         self.appointments_over = AppointmentsOver(of.appointments, of.items)
         self.sessions = Sessions(of.sessions, repeats, reference)
         self.search = CitizenSearch(of.names, citizens, reference)
+        self.signing_in = SigningIn(of.names, referrals)
         rising = settings.rising_versions()
         self.intake = Intake(
             citizens, of.appointments, of.counts, of.withheld, of.hasher, metrics, rising
@@ -155,6 +159,14 @@ def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter
         guardians_api.create_router(database, does.guardians),
         restriction.create_router(database, does.restricting),
         accesses.create_router(database, erasing),
+        sign_in_router(
+            database,
+            "citizens",
+            does.signing_in.find,
+            does.signing_in.may,
+            act="find-who-signs-in",
+            route_class=ReferralRoute,
+        ),
         export.create_router(database, holdings(of.citizens), of.citizens, erasing),
         counts_api.create_router(database, of.counts),
         fhir.create_router(requests),

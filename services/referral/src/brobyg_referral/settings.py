@@ -19,8 +19,9 @@ class ReferralSettings(KitSettings):
         " the old one when 'brobyg referral keys status' says so."
     )
     referral_cpr_key: SecretStr = Field(
-        description="Key of the hashes of CPR numbers, names and phones that citizens are found by"
-        " (HMAC-SHA256): base64 of 32 bytes. It can't be changed once citizens are kept."
+        description="Key of the hashes of CPR numbers, names, phones and mail addresses that"
+        " citizens are found by (HMAC-SHA256): base64 of 32 bytes. It can't be changed once"
+        " citizens are kept."
     )
     referral_kafka_organisation: str = Field(
         "hospital",

@@ -2,20 +2,21 @@
 
 import hashlib
 import hmac
-from unicodedata import normalize
 
 import msgspec
 from brobyg_kit.database import Transaction
 from brobyg_kit.errors import PersonKeyLost
+from brobyg_kit.fields import comparable_address
 from brobyg_kit.person_keys import PersonKeys
 from sqlalchemy import delete, func, insert, or_, select
 
-from brobyg_matching.adapters.tables import helper_contact
+from brobyg_matching.adapters.tables import helper, helper_contact
 from brobyg_matching.ports import Contact
 
 #: What the sealed column is to its key.
 CONTACT = "contact"
 _ALIKE_LOCK = 0x616C696B
+_MAY_SIGN_IN = helper.c.status.in_(("active", "paused"))
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -34,12 +35,8 @@ class Lookups:
         self._key = key
 
     def email(self, address: str) -> bytes:
-        """Case and composition of letters do not count.
-
-        Case is folded after composing and composed again: folding may take letters apart.
-        """
-        compared = normalize("NFC", normalize("NFC", address).casefold())
-        return self._hash(b"email", compared.encode())
+        """See `comparable_address`."""
+        return self._hash(b"email", comparable_address(address).encode())
 
     def phone(self, number: str) -> bytes:
         """As it is written."""
@@ -67,6 +64,17 @@ class SealedContacts:
             same.append(helper_contact.c.phone_hash == phone)
         found = select(helper_contact.c.helper_id).where(or_(*same))
         return list(await tx.connection.scalars(found.order_by(helper_contact.c.helper_id)))
+
+    async def sign_in_ids(self, tx: Transaction, email: str, most: int) -> list[str]:
+        """The ids of up to so many with this address who may be signed in."""
+        same = helper_contact.c.email_hash == self._lookups.email(email)
+        found = select(helper.c.helper_id).join(helper_contact).where(same, _MAY_SIGN_IN)
+        return list(await tx.connection.scalars(found.order_by(helper.c.helper_id).limit(most)))
+
+    async def may_sign_in(self, tx: Transaction, helper_id: str) -> bool:
+        """Whether they are a helper now, asked for something new or not."""
+        found = select(helper.c.helper_id).where(helper.c.helper_id == helper_id, _MAY_SIGN_IN)
+        return (await tx.connection.execute(found)).first() is not None
 
     async def add(self, tx: Transaction, helper_id: str, contact: Contact) -> None:
         """Keep how a new helper is reached; the helper is there already."""

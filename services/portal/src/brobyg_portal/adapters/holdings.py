@@ -2,7 +2,7 @@
 
 from brobyg_kit.export import OF_ANYBODY, Holdings, held
 
-from brobyg_portal.adapters.tables import session
+from brobyg_portal.adapters.tables import session, sign_in_link
 
 _SIGNED_IN = held(
     "When you were signed in",
@@ -11,12 +11,21 @@ _SIGNED_IN = held(
     without=("session_id", "roles", "organisation", "department", "provider_session", "rotated_at"),
 )
 
+_LINKS = held(
+    "Links that you were sent to sign in by",
+    sign_in_link,
+    lambda who: sign_in_link.c.subject == who,
+    without=("token_hash", "request_id"),
+)
+_OWN = (_SIGNED_IN, _LINKS, *OF_ANYBODY)
+
 HOLDINGS = Holdings(
-    {"citizens": (_SIGNED_IN, *OF_ANYBODY), "volunteers": (_SIGNED_IN, *OF_ANYBODY)},
+    {"citizens": _OWN, "volunteers": _OWN},
     {
         "attention": "The portal raises nothing that needs a human.",
         "administrator": "Ids of staff.",
         "kept_form": "For half an hour what somebody typed; only their own browser can open it.",
+        "sign_in_request": "For a day that a link was asked for, by whomever; names nobody.",
         "spent": "Hashes of random keys, which are about nobody.",
     },
 )

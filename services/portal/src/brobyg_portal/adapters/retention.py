@@ -7,7 +7,7 @@ from brobyg_kit.clock import Clock
 from brobyg_kit.retention import Carrier
 
 from brobyg_portal.adapters.sessions import deleted_after
-from brobyg_portal.adapters.tables import session, spent
+from brobyg_portal.adapters.tables import session, sign_in_request, spent
 
 _DAY = timedelta(days=1)
 
@@ -16,5 +16,6 @@ def retention(clock: Clock) -> Mapping[str, Carrier]:
     """By kind. `clock` tells real time, in which people sign in."""
     return {
         "signed_in": deleted_after(clock, _DAY, session.c.ends_at),
+        "sign_in_link": deleted_after(clock, _DAY, sign_in_request.c.asked_at),
         "spent": deleted_after(clock, _DAY, spent.c.spent_at),
     }

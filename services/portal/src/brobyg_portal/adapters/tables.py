@@ -11,6 +11,7 @@ from sqlalchemy import (
     ARRAY,
     CheckConstraint,
     Column,
+    ForeignKey,
     Index,
     LargeBinary,
     MetaData,
@@ -88,4 +89,39 @@ spent = Table(
     Column("led_to", Text, comment="The page that its effect was answered with."),
     Index("spent_kept", "spent_at"),
     comment="What acts once: keys of forms, states of sign-ins, the provider's sign-out tokens.",
+)
+
+sign_in_request = Table(
+    "sign_in_request",
+    metadata,
+    Column("request_id", Id, primary_key=True),
+    Column("browser_hash", LargeBinary, nullable=False, comment="Of the browser's own secret."),
+    Column("address_hash", LargeBinary, nullable=False, comment="HMAC-SHA256 of the mail address."),
+    Column("sealed", LargeBinary, comment="The mail address, until its owners were asked."),
+    Column("next", Text, nullable=False, comment="The page to go on to."),
+    Column("asked_at", Instant, nullable=False),
+    Column("followed_at", Instant, comment="When the owners were asked; null for one too many."),
+    Index("sign_in_request_address", "address_hash", "followed_at"),
+    Index("sign_in_request_kept", "asked_at"),
+    comment="Who asked for a link to sign in by: an address, whether or not somebody has it.",
+)
+
+sign_in_link = Table(
+    "sign_in_link",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column(
+        "request_id",
+        Id,
+        ForeignKey(sign_in_request.c.request_id, ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("kind", Text, nullable=False),
+    Column("subject", Id, nullable=False, comment="Whom it signs in; an id that names nobody."),
+    Column("ends_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    CheckConstraint("kind in ('helper', 'citizen')", name="sign_in_link_kind_check"),
+    Index("sign_in_link_request", "request_id"),
+    Index("sign_in_link_subject", "subject"),
+    comment="Links that were mailed, by the hash of their token.",
 )

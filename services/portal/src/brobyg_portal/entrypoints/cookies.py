@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias
 from fastapi import Request
 from fastapi.responses import Response
 
-#: The session; a sign-in on its way; what was typed when a session had ended.
-Name: TypeAlias = Literal["session", "attempt", "typed"]
-_SUFFIX = {"session": "", "attempt": "-sign-in", "typed": "-typed"}
+#: The session; a sign-in on its way; what was typed when a session had ended; that a link was asked
+#: for here.
+Name: TypeAlias = Literal["session", "attempt", "typed", "asked"]
+_SUFFIX = {"session": "", "attempt": "-sign-in", "typed": "-typed", "asked": "-asked"}
 
 
 @dataclass(frozen=True, slots=True)

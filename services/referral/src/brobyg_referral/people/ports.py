@@ -87,3 +87,6 @@ class NameIndex(Protocol):
 
         Only those that one of these departments has referred; None for any.
         """
+
+    async def of_address(self, tx: Transaction, email: str, limit: int) -> list[str]:
+        """The ids of up to so many citizens with this mail address; see `comparable_address`."""

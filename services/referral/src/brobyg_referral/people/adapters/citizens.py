@@ -111,6 +111,8 @@ class PostgresCitizens:
         before them writes lacks the last, and it leaves alone what it finds.
         """
         tokens = {self._hasher.term(term) for term in terms_of(contact, born)}
+        if contact.email is not None:
+            tokens.add(self._hasher.email(contact.email))
         tokens |= {self._hasher.rules(one) for one in range(1, RULES[0].version + 1)}
         given = unnest({"token": LargeBinary()}, [(one,) for one in sorted(tokens)])
         own = name_token.c.citizen_id == citizen_id

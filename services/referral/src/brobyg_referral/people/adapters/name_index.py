@@ -65,3 +65,12 @@ class PostgresNameIndex:
         for row in matched:
             of[row.citizen_id][row.kind] = HOWS[len(HOWS) - row.rank]
         return [FoundCitizen(one, of[one]) for one in ids]
+
+    async def of_address(self, tx: Transaction, email: str, limit: int) -> list[str]:
+        """As the port says."""
+        found = select(name_token.c.citizen_id).where(
+            name_token.c.token == self._hasher.email(email)
+        )
+        return list(
+            await tx.connection.scalars(found.order_by(name_token.c.citizen_id).limit(limit))
+        )

@@ -59,7 +59,7 @@ name_token = Table(
     Index("name_token_token", "token"),
     comment=(
         "What citizens are searched by: keyed hashes (HMAC-SHA256, half of it) of their names as"
-        " written, as they sound and by their first letters, of the phone's last digits and of the"
-        " date of birth. Deleted when the citizen is erased."
+        " written, as they sound and by their first letters, of the phone's last digits, of the"
+        " date of birth and of the mail address. Deleted when the citizen is erased."
     ),
 )

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 
+from brobyg_kit.fields import comparable_address
+
 from brobyg_referral.people.domain.names import Term
 
 
@@ -23,6 +25,10 @@ class Hasher:
     def term(self, term: Term) -> bytes:
         """What a citizen is searched by, half as long as the others: there are many of each."""
         return self._hash(f"name-index:{term.kind}:{term.how}".encode(), term.text.encode())[:16]
+
+    def email(self, address: str) -> bytes:
+        """What a citizen who signs in is found by, among what they are searched by."""
+        return self._hash(b"email", comparable_address(address).encode())[:16]
 
     def rules(self, version: int) -> bytes:
         """Stands beside what a citizen is searched by: by which rules it was made.

@@ -70,8 +70,9 @@ _SOUNDS_1 = [
 ]
 #: The newest first. Those of before stay beside them until every process has the newest and nobody
 #: is left to make anew. A process that has only those of before does not find by sound who is of
-#: the newest already: for as long as a rolling upgrade takes.
-RULES: tuple[Rules, ...] = (Rules(1, _LETTERS_1, _SOUNDS_1),)
+#: the newest already: for as long as a rolling upgrade takes. Version 2 makes the same of names as
+#: version 1, which it stands for; with it came the mail address (`Hasher.email`).
+RULES: tuple[Rules, ...] = (Rules(2, _LETTERS_1, _SOUNDS_1),)
 
 
 class Term(NamedTuple):

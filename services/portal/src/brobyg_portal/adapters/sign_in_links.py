@@ -1,0 +1,160 @@
+"""Requests for links to sign in by, and the links, in PostgreSQL."""
+
+import hashlib
+import hmac
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from brobyg_kit.clock import Clock
+from brobyg_kit.database import Database, Transaction
+from brobyg_kit.errors import CannotDecrypt
+from brobyg_kit.fields import comparable_address
+from brobyg_kit.ids import new_id
+from brobyg_kit.vault import DataKey
+from sqlalchemy import func, insert, select, update
+
+from brobyg_portal.adapters.secrets import hash_of, is_secret
+from brobyg_portal.adapters.tables import sign_in_link, sign_in_request
+from brobyg_portal.domain.sign_in_link import HOUR, LIFE, Known, Link
+
+#: The kind of the timers by which the owners are asked.
+ASKED = "sign_in_asked"
+_ADDRESS = "address"
+_LOCK = 0x6C696E6B
+_r, _l = sign_in_request.c, sign_in_link.c
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody asked for a link."""
+
+    request_id: str
+    address_hash: bytes
+    #: None where it can't be opened any more.
+    address: str | None
+    asked_at: datetime
+
+
+class SignInLinks:
+    """Both tables. An address is sealed until its owners were asked, and never stored otherwise."""
+
+    def __init__(self, database: Database, clock: Clock, keys: Sequence[bytes]) -> None:
+        """`clock` tells real time. The first of the `keys`, of 32 bytes, seals; all open."""
+        self._database, self._clock, self._keys = database, clock, keys
+
+    async def ask(self, address: str, browser: str, wish: str) -> None:
+        """Keep that the browser with this secret asks for a link for this address.
+
+        Nothing is looked up: that is for the timer, and so takes no part of the answer's time.
+        """
+        request_id = new_id(self._clock)
+        row = {
+            "request_id": request_id,
+            "browser_hash": hash_of(browser),
+            "address_hash": self._hash(address),
+            "sealed": DataKey(self._keys[0], request_id).seal(address.encode(), _ADDRESS),
+            "next": wish,
+            "asked_at": self._clock.now(),
+        }
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(insert(sign_in_request).values(row))
+            tx.schedule(ASKED, request_id, tx.now)
+
+    async def waiting(self, tx: Transaction, request_ids: Collection[str]) -> list[Request]:
+        """Those of these whose address is kept, with it; nobody else follows them meanwhile.
+
+        In the order of the addresses, by which they are locked.
+        """
+        wanted = (
+            select(_r.request_id, _r.address_hash, _r.sealed, _r.asked_at)
+            .where(_r.request_id.in_(request_ids), _r.sealed.is_not(None))
+            .order_by(_r.address_hash, _r.asked_at)
+        )
+        rows = (await tx.connection.execute(wanted)).all()
+        return [
+            Request(
+                row.request_id,
+                row.address_hash,
+                self._opened(row.request_id, row.sealed),
+                row.asked_at,
+            )
+            for row in rows
+        ]
+
+    async def followed(self, tx: Transaction, address_hash: bytes) -> int:
+        """How many requests for an address were followed within the hour; others wait to ask."""
+        number = int.from_bytes(address_hash[:4], "big", signed=True)
+        await tx.connection.execute(select(func.pg_advisory_xact_lock(_LOCK, number)))
+        since = self._clock.now() - HOUR
+        found = select(func.count()).where(_r.address_hash == address_hash, _r.followed_at > since)
+        return int(await tx.connection.scalar(found) or 0)
+
+    async def linked(self, tx: Transaction, request_id: str) -> set[Known]:
+        """Whom a link of this request was mailed to."""
+        found = select(_l.kind, _l.subject).where(_l.request_id == request_id)
+        return {Known(*row) for row in await tx.connection.execute(found)}
+
+    async def keep(self, tx: Transaction, request_id: str, known: Known, token: str) -> None:
+        """Keep that this link is mailed."""
+        row = {
+            "token_hash": hash_of(token),
+            "request_id": request_id,
+            "kind": known.kind,
+            "subject": known.subject,
+            "ends_at": self._clock.now() + LIFE,
+        }
+        await tx.connection.execute(insert(sign_in_link).values(row))
+
+    async def end_request(self, tx: Transaction, request_id: str, *, followed: bool) -> None:
+        """Delete the address; `followed` where its owners were asked."""
+        values = {"sealed": None, "followed_at": self._clock.now() if followed else None}
+        await tx.connection.execute(
+            update(sign_in_request).where(_r.request_id == request_id).values(values)
+        )
+
+    async def find(self, token: str) -> Link | None:
+        """The link with this token."""
+        if not is_secret(token):
+            return None
+        wanted = (
+            select(_l.kind, _l.subject, _r.browser_hash, _l.ends_at, _l.used_at, _r.next)
+            .join(sign_in_request)
+            .where(_l.token_hash == hash_of(token))
+        )
+        async with self._database.connect() as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        if row is None:
+            return None
+        return Link(
+            Known(row.kind, row.subject), row.browser_hash, row.ends_at, row.used_at, row.next
+        )
+
+    async def spend(self, token: str) -> bool:
+        """Use the link; False for one that was used, is over or is gone."""
+        now = self._clock.now()
+        statement = (
+            update(sign_in_link)
+            .where(_l.token_hash == hash_of(token), _l.used_at.is_(None), _l.ends_at > now)
+            .values(used_at=now)
+        )
+        async with self._database.connect() as connection:
+            return bool((await connection.execute(statement)).rowcount)
+
+    async def release(self, token: str) -> None:
+        """The use had no effect: the link may be used again."""
+        statement = update(sign_in_link).where(_l.token_hash == hash_of(token))
+        async with self._database.connect() as connection:
+            await connection.execute(statement.values(used_at=None))
+
+    def _hash(self, address: str) -> bytes:
+        said = b"sign-in-address\x00" + comparable_address(address).encode()
+        return hmac.digest(self._keys[0], said, hashlib.sha256)
+
+    def _opened(self, request_id: str, sealed: bytes) -> str | None:
+        for key in self._keys:
+            try:
+                return DataKey(key, request_id).open(sealed, _ADDRESS).decode()
+            except CannotDecrypt:
+                continue
+        return None

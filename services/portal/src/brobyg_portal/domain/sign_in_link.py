@@ -1,0 +1,58 @@
+"""Links by which helpers and citizens sign in: minutes, once, in the browser that asked. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from brobyg_portal.domain.session import Kind, Person
+
+#: How long a link is good for, from when it is mailed; and a request for one, from when it is made.
+LIFE = timedelta(minutes=10)
+#: How many requests for one address are followed within an hour; those beyond end silently.
+AN_HOUR = 5
+HOUR = timedelta(hours=1)
+#: Requests that are taken within a minute, of everybody together.
+IN_ALL = 600
+#: The role of each in the table of access.
+_ROLES: dict[Kind, str] = {"helper": "volunteer", "citizen": "citizen"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Somebody whom their owner knows, by id alone."""
+
+    kind: Kind
+    subject: str
+
+    @property
+    def person(self) -> Person:
+        """As who they are signed in."""
+        return Person(self.kind, self.subject, frozenset({_ROLES[self.kind]}))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that was mailed."""
+
+    known: Known
+    #: SHA-256 of the secret of the browser that asked.
+    browser_hash: bytes
+    ends_at: datetime
+    used_at: datetime | None
+    #: Where to go on.
+    next: str
+
+
+#: How a link is with who opens it.
+LinkState: TypeAlias = Literal["open", "unknown", "elsewhere", "used", "over"]
+
+
+def state_of_link(link: Link | None, browser_hash: bytes | None, now: datetime) -> LinkState:
+    """The state of a link in a browser. In another one than asked nothing is told of it."""
+    if link is None:
+        return "unknown"
+    if link.browser_hash != browser_hash:
+        return "elsewhere"
+    if link.used_at is not None:
+        return "used"
+    return "over" if now >= link.ends_at else "open"

@@ -1,0 +1,119 @@
+"""Helpers and citizens sign in by a link that is mailed to them.
+
+Nobody is told who is known: whoever asks has the same answer at once, and what follows is done by a
+timer, from which nothing comes back to who asked.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from brobyg_kit.clock import Clock
+from brobyg_kit.database import Transaction
+from brobyg_kit.logs import get_logger
+from brobyg_kit.timers import DueTimer
+
+from brobyg_portal.adapters.secrets import hash_of, is_secret, new_secret
+from brobyg_portal.adapters.sessions import Sessions
+from brobyg_portal.adapters.sign_in_links import ASKED, Request, SignInLinks
+from brobyg_portal.domain.sign_in_link import AN_HOUR, LIFE, Link, LinkState, state_of_link
+from brobyg_portal.errors import ServiceUnavailable
+from brobyg_portal.ports import Owners
+
+log = get_logger(__name__)
+
+#: One firing of the timer asks for so long at most, seconds; it holds a transaction.
+_TURN_SECONDS = 10.0
+#: So long it is waited before an owner is asked again that did not answer.
+_AGAIN = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Somebody is signed in."""
+
+    #: The session's.
+    token: str
+    #: Where to go on.
+    next: str
+
+
+class LinkSignIn:
+    """See the module. Every method may raise one of DATABASE_ERRORS."""
+
+    def __init__(
+        self, links: SignInLinks, owners: Owners, sessions: Sessions, clock: Clock
+    ) -> None:
+        """`clock` tells real time."""
+        self._links, self._owners, self._sessions = links, owners, sessions
+        self._clock = clock
+
+    async def ask(self, address: str, browser: str | None, wish: str) -> str:
+        """Note that somebody asks; the secret that their browser keeps, the one it has if any."""
+        secret = browser if browser is not None and is_secret(browser) else new_secret()
+        await self._links.ask(address, secret, wish)
+        return secret
+
+    async def follow(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
+        """A timer's handler: ask the owners who has the addresses, and have the links mailed.
+
+        A service that does not answer is asked again until the request is too old.
+        """
+        began, later = time.monotonic(), False
+        for request in await self._links.waiting(tx, [one.subject for one in timers]):
+            later = later or time.monotonic() - began > _TURN_SECONDS
+            if not later:
+                try:
+                    await self._follow(tx, request)
+                    continue
+                except ServiceUnavailable as error:
+                    log.warning("service.unavailable", error=error)
+                    later = True
+            tx.schedule(ASKED, request.request_id, tx.now + _AGAIN)
+
+    async def _follow(self, tx: Transaction, request: Request) -> None:
+        """Raises ServiceUnavailable, and goes on where it was when it is called again."""
+        over = self._clock.now() >= request.asked_at + LIFE
+        if request.address is None or over:
+            await self._links.end_request(tx, request.request_id, followed=False)
+            return
+        if await self._links.followed(tx, request.address_hash) >= AN_HOUR:
+            await self._links.end_request(tx, request.request_id, followed=False)
+            return
+        found = await self._owners.find(request.address)
+        had = await self._links.linked(tx, request.request_id)
+        for known in found:
+            if known not in had:
+                token = new_secret()
+                await self._owners.mail(known, token)
+                await self._links.keep(tx, request.request_id, known, token)
+        await self._links.end_request(tx, request.request_id, followed=True)
+
+    async def look(self, token: str, browser: str | None) -> tuple[LinkState, Link | None]:
+        """How the link is with who opens it; that has no effect, however often."""
+        link = await self._links.find(token)
+        hashed = hash_of(browser) if browser is not None and is_secret(browser) else None
+        return state_of_link(link, hashed, self._clock.now()), link
+
+    async def enter(
+        self, token: str, browser: str | None, former: str | None
+    ) -> Entered | LinkState:
+        """Sign in whose link it is, once; `former` is the session that this browser had.
+
+        The owner is asked again, as somebody may have been erased since it was mailed. Raises
+        ServiceUnavailable; then the link may be used again.
+        """
+        state, link = await self.look(token, browser)
+        if link is None or state != "open":
+            return state
+        if not await self._owners.may_sign_in(link.known):
+            return "over"
+        if not await self._links.spend(token):
+            return "used"
+        try:
+            session = await self._sessions.begin(link.known.person, former=former)
+        except BaseException:
+            await self._links.release(token)
+            raise
+        return Entered(session, link.next)
