@@ -38,6 +38,8 @@ def helpers() -> list[Ask]:
         Ask(f"GET {path}", one),
         Ask(f"GET {path}/contact", f"{one}/contact?purpose=call"),
         Ask("GET /volunteers/{person_id}/accesses", f"{one}/accesses"),
+        Ask("POST /volunteers/sign-in", "/volunteers/sign-in", {"email": "no@example.org"}),
+        Ask("GET /volunteers/{person_id}/sign-in", f"{one}/sign-in"),
         Ask("GET /volunteers/{person_id}/export", f"{one}/export"),
         Ask("GET /citizens/{person_id}/export", f"/citizens/{an_id('citizen')}/export"),
         Ask(f"POST {path}/pause", f"{one}/pause"),

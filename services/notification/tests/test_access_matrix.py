@@ -10,6 +10,7 @@ from reference_data import give_reference
 
 DEPARTMENT, ELSEWHERE = "randers-norddjurs", "aarhus"
 PERSON = "0190f000-0000-7000-8000-00000000aaaa"
+LINK = {"role": "helper", "person_id": PERSON, "token": "t" * 43, "seconds": 600}
 
 
 async def test_every_endpoint_answers_every_role_as_the_table_says(
@@ -28,6 +29,7 @@ async def test_every_endpoint_answers_every_role_as_the_table_says(
         path = f"/attention/{item.attention_id}"
         asks = [
             Ask("GET /notifications", "/notifications", outside=None, listed=escalated.subject),
+            Ask("POST /sign-in-links", "/sign-in-links", LINK),
             Ask("GET /citizens/{person_id}/export", f"/citizens/{PERSON}/export"),
             Ask("GET /volunteers/{person_id}/export", f"/volunteers/{PERSON}/export"),
             Ask("POST /attention/{attention_id}/claim", f"{path}/claim"),

@@ -46,6 +46,7 @@ FACTS: dict[str, object] = {
     "other_place": "Sundhedshus Grenaa",
     "other_starts_at": NOON,
     "other_ends_at": NOON,
+    "role": "helper",
 }
 #: Of a need without a span, a place or a citizen.
 BARE = dict.fromkeys(

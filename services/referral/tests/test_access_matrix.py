@@ -113,6 +113,8 @@ def citizens(citizen_id: str, referral_id: str) -> list[Ask]:
             {"purpose": "safety", "emergency": "acute"},
         ),
         Ask("GET /citizens/{person_id}/accesses", f"{one}/accesses"),
+        Ask("POST /citizens/sign-in", "/citizens/sign-in", {"email": "no@example.org"}),
+        Ask("GET /citizens/{person_id}/sign-in", f"{one}/sign-in"),
         Ask("GET /citizens/{person_id}/export", f"{one}/export"),
         Ask("PUT /citizens/{citizen_id}/guardian", f"{one}/guardian", {"has_guardian": False}),
         Ask(

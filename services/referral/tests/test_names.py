@@ -118,7 +118,12 @@ def test_tokens_of_different_kinds_are_never_equal(word: str) -> None:
     tokens = {hasher.term(one) for one in terms}
     assert len(tokens) == len(terms)
     assert {len(one) for one in tokens} == {16}
-    others = (hasher.cpr(word)[:16], hasher.request(word.encode())[:16], word.encode())
+    others = (
+        hasher.cpr(word)[:16],
+        hasher.email(word),
+        hasher.request(word.encode())[:16],
+        word.encode(),
+    )
     assert tokens.isdisjoint(others)
     assert tokens.isdisjoint({Hasher(b"j" * 32).term(one) for one in terms})
 

@@ -103,9 +103,17 @@ class PostgresCitizens:
         await self.index(tx, citizen_id, contact, born)
 
     async def index(
-        self, tx: Transaction, citizen_id: str, contact: Contact, born: date | None
+        self,
+        tx: Transaction,
+        citizen_id: str,
+        contact: Contact,
+        born: date | None,
+        *,
+        keep: bool = False,
     ) -> None:
         """Make what finds the citizen, who is locked, what the newest rules say.
+
+        With `keep` what else found them stays.
 
         Whether it is so is told by a token too, of these rules and of each before: what code of
         before them writes lacks the last, and it leaves alone what it finds.
@@ -116,9 +124,9 @@ class PostgresCitizens:
         tokens |= {self._hasher.rules(one) for one in range(1, RULES[0].version + 1)}
         given = unnest({"token": LargeBinary()}, [(one,) for one in sorted(tokens)])
         own = name_token.c.citizen_id == citizen_id
-        await tx.connection.execute(
-            delete(name_token).where(own, name_token.c.token.not_in(select(given.c.token)))
-        )
+        if not keep:
+            others = name_token.c.token.not_in(select(given.c.token))
+            await tx.connection.execute(delete(name_token).where(own, others))
         added = postgresql.insert(name_token).from_select(
             ["citizen_id", "token"], select(literal(citizen_id, Id), given.c.token)
         )

@@ -108,7 +108,9 @@ class NameRebuild:
                     unreadable += 1
                     continue
                 if contact is not None:  # else erased since
-                    await self._citizens.index(tx, one, contact, contact.born)
+                    # A date of birth that is not sealed stands in the index alone.
+                    keep = contact.born is None
+                    await self._citizens.index(tx, one, contact, contact.born, keep=keep)
                     rebuilt += 1
                 await asyncio.sleep(0)  # requests must not wait for all of them
             faultpoints.reach(faultpoints.BEFORE_REBUILT_NAMES_COMMIT)
