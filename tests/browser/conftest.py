@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import brobyg_portal.bootstrap
 import pytest
@@ -16,14 +17,21 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id, new_id
 from brobyg_kit.testing import Running, bearer, eventually, served
+from brobyg_kit.tokens import generate_keys
 from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
+from brobyg_portal.adapters.sign_in_links import SignInLinks
+from brobyg_portal.adapters.tables import sign_in_request
 from brobyg_portal.bootstrap import SERVICE as PORTAL
+from brobyg_portal.domain.sign_in_link import Known
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 from reference_data import give_reference
+from sqlalchemy import select
 
-from .page_table import THEN, KnownOffers
+from .page_table import ASKED_BY, LINK, THEN, KnownOffers
 
+#: Seals addresses.
+_KEY = b"k" * 32
 #: A common phone, CSS pixels.
 PHONE = ViewportSize(width=390, height=844)
 REFERRAL, CITIZEN, NEED = derived_id("referral"), derived_id("citizen"), derived_id("need")
@@ -148,9 +156,29 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
                 portal_parts=True,
                 portal_help_phone="+45 87 00 00 00",
                 portal_help_mail="hjaelp@example.org",
+                portal_encryption_key=base64.b64encode(_KEY).decode(),
+                portal_signing_key=_portal_key(Path(stack.enter_context(TemporaryDirectory()))),
             )
             running = await stack.enter_async_context(portal)
+        await _link(running)
         yield running
+
+
+def _portal_key(folder: Path) -> Path:
+    generate_keys(folder / "portal", folder / "public")
+    return folder / "portal"
+
+
+async def _link(portal: Running) -> None:
+    """Somebody has asked for LINK, which is in their mail."""
+    database, clock = portal.runtime.database, portal.runtime.clock
+    assert database is not None
+    links = SignInLinks(database, clock, [_KEY])
+    await links.ask("ellen@example.org", ASKED_BY, "/me")
+    async with database.transaction() as tx:
+        request_id = await tx.connection.scalar(select(sign_in_request.c.request_id))
+        assert request_id is not None
+        await links.keep(tx, request_id, Known("helper", derived_id("helper")), LINK)
 
 
 @dataclass

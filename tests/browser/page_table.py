@@ -16,6 +16,9 @@ from playwright.async_api import Page as Tab
 #: When all that the pages show is.
 THEN = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 
+#: A link to sign in by, and the secret of the browser that asked for it.
+LINK, ASKED_BY = "l" * 43, "b" * 43
+
 Act = Callable[[Tab], Awaitable[None]]
 
 
@@ -73,7 +76,18 @@ async def _sign_out(tab: Tab) -> None:
     await tab.locator("form[action='/sign-out'] button").first.click()
 
 
-_ANSWER = "/answer/{token}"
+async def _ask_for_nobody(tab: Tab) -> None:
+    await tab.locator("#email").fill("nobody")
+    await tab.locator("form[action='/sign-in/link'] button[type=submit]").click()
+    await tab.locator("#errors").wait_for()
+
+
+async def _open_link(tab: Tab) -> None:
+    await tab.context.add_cookies([{"name": "brobyg-asked", "value": ASKED_BY, "url": tab.url}])
+    await tab.goto(tab.url.replace("/sent", f"/{LINK}"))
+
+
+_ANSWER, _LINK = "/answer/{token}", "/sign-in/link/{token}"
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
     Page("offer-of-another-pathway", _ANSWER, "/answer/other"),
@@ -95,6 +109,13 @@ PAGES = (
     Page("sign-in", "/sign-in", "/sign-in?next=/sessions", picture=True),
     Page("sign-in-of-staff", "/sign-in/staff", "/sign-in/staff", 404, fully=False),
     Page("sign-in-failed", "/sign-in/back", "/sign-in/back?state=other", 400),
+    Page("link-ask", "/sign-in/link", "/sign-in/link?next=/me", picture=True),
+    Page("link-ask-errors", "/sign-in/link", "/sign-in/link", 422, _ask_for_nobody, fully=False),
+    Page("link-sent", "/sign-in/link/sent", "/sign-in/link/sent"),
+    Page("link", _LINK, "/sign-in/link/sent", 200, _open_link),
+    Page("link-elsewhere", _LINK, f"/sign-in/link/{LINK}", 403, picture=True),
+    Page("link-unknown", _LINK, "/sign-in/link/unknown", 404, fully=False),
+    Page("me", "/me", "/me", picture=True, signed_in=True),
     Page("signed-out-there", "/sign-out/back", "/sign-out/back"),
     Page("start", "/", "/", picture=True, signed_in=True),
     Page("sessions", "/sessions", "/sessions?ended=1", picture=True, signed_in=True),
