@@ -30,8 +30,9 @@ from pydantic import ValidationError
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
 FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
+    "available": True, "email": "", "state": "used",
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
-    "errors": {"subject": "not_an_id"}, "form": lambda path: f"nonce.{path}",
+    "form": lambda path: f"nonce.{path}",
     "session": Session(
         "s", "staff", "p", frozenset({"coordinator"}), None, None, NOON, administrator=True
     ),
@@ -43,6 +44,8 @@ FACTS: dict[str, Any] = {
         "da", NOON, withdrawable=False,
     ),
 }  # fmt: skip
+#: What is wrong on pages with a form.
+ERRORS = {"sessions": {"subject": "not_an_id"}, "link_ask": {"email": "not_an_address"}}
 LANGUAGES = languages(FOLDER)
 VOID = {"meta", "link", "br", "input", "img"}
 
@@ -82,7 +85,8 @@ class Outline(HTMLParser):
 def written(
     name: PageName, language: str, pathway: str | None, facts: dict[str, Any] = FACTS
 ) -> str:
-    return pages.written([f"{pathway}/{name}.html", f"default/{name}.html"], language, **facts)
+    templates = [f"{pathway}/{name}.html", f"default/{name}.html"]
+    return pages.written(templates, language, **facts | {"errors": ERRORS.get(name, {})})
 
 
 @pytest.mark.parametrize("pathway", ["escort", "toy", None])

@@ -4,9 +4,11 @@ import random
 from datetime import timedelta
 
 import pytest
+from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import as_owner, eventually, tables_naming
 from brobyg_portal.adapters.retention import retention
 from brobyg_portal.adapters.sessions import Administrators
+from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import kept_form, session, spent
 from brobyg_portal.testing import IDLE, Browser, Portal
 from sqlalchemy import func, select
@@ -356,6 +358,8 @@ async def test_sessions_and_keys_are_deleted_a_day_after_their_end(staffed, time
     current = await signed_in(staffed)
     time.advance(timedelta(hours=2))
     carriers = retention(time)
+    before = ManualClock(time.now() - timedelta(hours=25))
+    await SignInLinks(staffed.database, before, [b"k" * 32]).ask("a@example.org", "b" * 43, "/")
     async with staffed.database.transaction() as tx:
         for carrier in carriers.values():
             assert await carrier.carry_out(tx, tx.now + timedelta(days=999), 500) > 0

@@ -104,9 +104,8 @@ class PortalSettings(KitSettings):
 
     @model_validator(mode="after")
     def _who_signs_in_can_be_asked_for(self) -> Self:
-        for name in ("portal_provider_issuer", "portal_encryption_key"):
-            if getattr(self, name) and self.portal_signing_key is None:
-                raise ValueError(f"with {name}, portal_signing_key is needed")
+        if self.portal_provider_issuer and self.portal_signing_key is None:
+            raise ValueError("with portal_provider_issuer, portal_signing_key is needed")
         return self
 
     def encryption_keys(self) -> list[bytes]:
