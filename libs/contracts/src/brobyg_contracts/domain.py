@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upcaster_of"]
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
-#: to the internet, may only pass answers on and have links to sign in by sent. `data_protection` is the data protection officer,
-#: for any department. `volunteer` is any helper, `citizen` who is helped; each signs in at the
-#: portal, for themselves. `operator` keeps the services running and sees nothing of anybody.
+#: to the internet, may only pass answers on and have links to sign in by sent. `data_protection` is
+#: the data protection officer, for any department. `volunteer` is any helper, `citizen` who is
+#: helped; each signs in at the portal, for themselves. `operator` keeps the services running and
+#: sees nothing of anybody.
 ROLES = frozenset(
     {
         "hospital",
