@@ -20,6 +20,8 @@ from brobyg_kit.testing import Running, bearer, eventually, served
 from brobyg_kit.tokens import generate_keys
 from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
+from brobyg_portal.adapters.authenticators import NewPasskey
+from brobyg_portal.adapters.passkeys import Passkeys
 from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import sign_in_request
 from brobyg_portal.bootstrap import SERVICE as PORTAL
@@ -36,6 +38,12 @@ _KEY = b"k" * 32
 PHONE = ViewportSize(width=390, height=844)
 REFERRAL, CITIZEN, NEED = derived_id("referral"), derived_id("citizen"), derived_id("need")
 COORDINATOR = bearer("coordinator")
+MATCHING_KEYS = {
+    "matching_link_keys": "a key for the links of these tests only",
+    "matching_registration_keys": "a key for the registrations of these tests only",
+    "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+    "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
+}
 READY = dict.fromkeys(
     ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
 )
@@ -170,7 +178,7 @@ def _portal_key(folder: Path) -> Path:
 
 
 async def _link(portal: Running) -> None:
-    """Somebody has asked for LINK, which is in their mail."""
+    """A helper has asked for LINK, which is in their mail, and has a passkey."""
     database, clock = portal.runtime.database, portal.runtime.clock
     assert database is not None
     links = SignInLinks(database, clock, [_KEY])
@@ -179,6 +187,8 @@ async def _link(portal: Running) -> None:
         request_id = await tx.connection.scalar(select(sign_in_request.c.request_id))
         assert request_id is not None
         await links.keep(tx, request_id, Known("helper", derived_id("helper")), LINK)
+    new = NewPasskey(b"a passkey", b"its key", 0)
+    await Passkeys(database, clock).add(Known("helper", derived_id("helper")), new)
 
 
 @dataclass
@@ -215,21 +225,15 @@ async def asked(
     serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
 ) -> AsyncIterator[OpenOffers]:
     """Two helpers are asked whether they come along in two days' time."""
-    keys = {
-        "matching_link_keys": "a key for the links of these tests only",
-        "matching_registration_keys": "a key for the registrations of these tests only",
-        "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
-        "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
-    }
     async with (
-        serve(MATCHING, clock=clock, **keys) as matching,
+        serve(MATCHING, clock=clock, **MATCHING_KEYS) as matching,
         serve(PORTAL, clock=clock, matching_url=matching.url) as portal,
     ):
         assert matching.runtime.database is not None
         await give_reference(matching.runtime.database)
         for address in ("ellen@example.org", "ida@example.org"):
             body = HELPER | {"email": address, "name": f"{address.partition('@')[0]} Test"}
-            helper_id = await _registered(matching, body)
+            helper_id = await registered(matching, body)
             await matching.client.post(
                 f"/volunteers/{helper_id}/activate", json=READY, headers=COORDINATOR
             )
@@ -244,7 +248,7 @@ async def asked(
         yield OpenOffers(matching, portal, clock, links)
 
 
-async def _registered(matching: Running, body: dict[str, object]) -> str:
+async def registered(matching: Running, body: dict[str, object]) -> str:
     """Register a helper, as soon as matching has seen the reference data, and return the id."""
     made: dict[str, str] = {}
 

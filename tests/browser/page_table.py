@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
+from brobyg_kit.ids import derived_id
+from brobyg_portal.domain.session import Person
+from brobyg_portal.domain.sign_in_link import Known
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, OfferState, Reply
 from playwright.async_api import Page as Tab
@@ -18,6 +21,10 @@ THEN = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 
 #: A link to sign in by, and the secret of the browser that asked for it.
 LINK, ASKED_BY = "l" * 43, "b" * 43
+
+#: An administrator, and somebody who signs in by a link.
+CHIEF = Person("staff", derived_id("staff"), frozenset({"coordinator"}), "brobyg", "randers")
+VOLUNTEER = Known("helper", derived_id("helper")).person
 
 Act = Callable[[Tab], Awaitable[None]]
 
@@ -35,8 +42,9 @@ class Page:
     status: int = 200
     #: What a reader does on it until it is in that state; None for nothing.
     act: Act | None = None
-    #: Whether it is opened by who is signed in: an administrator of staff.
+    #: Whether it is opened by who is signed in, and who that is: an administrator of staff.
     signed_in: bool = False
+    who: Person = CHIEF
     #: Whether it is compared with its picture. One page of each look is enough.
     picture: bool = False
     #: Whether it is walked through by keyboard and turned right to left. Not where another state
@@ -115,7 +123,12 @@ PAGES = (
     Page("link", _LINK, "/sign-in/link/sent", 200, _open_link),
     Page("link-elsewhere", _LINK, f"/sign-in/link/{LINK}", 403, picture=True),
     Page("link-unknown", _LINK, "/sign-in/link/unknown", 404, fully=False),
-    Page("me", "/me", "/me", picture=True, signed_in=True),
+    Page("me", "/me", "/me", picture=True, signed_in=True, who=VOLUNTEER),
+    Page(
+        "passkeys", "/passkeys", "/passkeys?done=added", picture=True, signed_in=True, who=VOLUNTEER
+    ),
+    Page("passkeys-of-staff", "/passkeys", "/passkeys", 403, signed_in=True, fully=False),
+    Page("passkey-sign-in", "/sign-in/passkey", "/sign-in/passkey"),
     Page("signed-out-there", "/sign-out/back", "/sign-out/back"),
     Page("start", "/", "/", picture=True, signed_in=True),
     Page("sessions", "/sessions", "/sessions?ended=1", picture=True, signed_in=True),

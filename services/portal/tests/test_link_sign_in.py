@@ -11,16 +11,14 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from brobyg_kit.clock import ManualClock, WallClock
-from brobyg_kit.health import Heartbeat
 from brobyg_kit.testing import tables_naming
-from brobyg_kit.timers import Timers
-from brobyg_portal.adapters.sign_in_links import ASKED, SignInLinks
+from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import session, sign_in_link, sign_in_request
 from brobyg_portal.bootstrap import SERVICE
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.sign_in_link import AN_HOUR, IN_ALL, Known, Link, state_of_link
 from brobyg_portal.testing import Browser, Portal, portal_with, provided
-from brobyg_portal.testing_owners import Owners, owning
+from brobyg_portal.testing_owners import Owners, follow, owning
 from brobyg_portal.use_cases.still_there import StillThere
 from sqlalchemy import delete, event, func, select
 
@@ -71,17 +69,6 @@ async def time(linking) -> ManualClock:
     return linking[2]
 
 
-async def follow(portal: Portal) -> None:
-    """What the portal's timers do with those who have asked."""
-    runtime = portal.running.runtime
-    handlers = {ASKED: runtime.parts.timers[ASKED]}
-    timers = Timers(
-        portal.database, runtime.clock, handlers, runtime.metrics, Heartbeat("timers of a test")
-    )
-    while await timers.fire():
-        pass
-
-
 async def ask(browser: Browser, email: str = ADDRESS, **fields: str):
     return await browser.client.post("/sign-in/link", data={"email": email, **fields})
 
@@ -90,7 +77,7 @@ async def linked(portal: Portal, owners: Owners, **fields: str) -> tuple[Browser
     """A browser that has asked, and the path of the link that was mailed."""
     browser = portal.browser()
     assert (await ask(browser, **fields)).status_code == 303
-    await follow(portal)
+    await follow(portal.running)
     return browser, f"/sign-in/link/{owners.mails[-1]['token']}"
 
 
@@ -122,7 +109,7 @@ async def test_a_link_signs_in_who_presses_its_button(staff, owners) -> None:
     async with staff.database.connect() as connection:
         assert (await connection.execute(select(sign_in_request.c.sealed))).scalar()
     assert await tables_naming(staff.database, ADDRESS) == set()
-    await follow(staff)
+    await follow(staff.running)
     assert sorted(owners.asked) == ["citizens", "volunteers"]
     (mail,) = owners.mails
     token = mail.pop("token")
@@ -147,7 +134,7 @@ async def test_who_helps_and_is_helped_is_sent_a_link_for_each(staff, owners) ->
     owners.known["citizens", ADDRESS] = [CITIZEN]
     browser = staff.browser()
     await ask(browser)
-    await follow(staff)
+    await follow(staff.running)
     assert sorted(one["role"] for one in owners.mails) == ["citizen", "helper"]
     (path,) = (f"/sign-in/link/{one['token']}" for one in owners.mails if one["role"] == "citizen")
     clean, _ = await opened(browser, path)
@@ -262,7 +249,7 @@ async def test_nothing_that_who_asks_can_see_tells_who_is_known(staff, owners) -
     assert slower < 2 * quicker
     owners.known.clear()
     asked = len(owners.asked)
-    await follow(staff)
+    await follow(staff.running)
     assert owners.mails == []
     # Each followed request asks both owners, whoever is known; those over the limit ask nobody.
     assert len(owners.asked) - asked == 2 * (2 * AN_HOUR + 1)
@@ -275,7 +262,7 @@ async def test_a_thousand_requests_for_somebody_are_a_few_mails_and_end_no_link(
     links = SignInLinks(staff.database, time, [KEY])
     for _ in range(10):
         await asyncio.gather(*(links.ask(ADDRESS.upper(), "a" * 43, "/me") for _ in range(100)))
-    await follow(staff)
+    await follow(staff.running)
     assert len(owners.mails) == AN_HOUR
     async with staff.database.connect() as connection:
         kept = select(func.count()).where(sign_in_request.c.sealed.is_not(None))
@@ -284,7 +271,7 @@ async def test_a_thousand_requests_for_somebody_are_a_few_mails_and_end_no_link(
     assert (await browser.client.post(clean)).status_code == 303, "theirs still lets them in"
     time.advance(timedelta(hours=1))
     await ask(staff.browser())
-    await follow(staff)
+    await follow(staff.running)
     assert len(owners.mails) == AN_HOUR + 1
 
 
@@ -325,23 +312,23 @@ async def test_an_owner_that_is_away_is_asked_again_until_the_request_is_too_old
     owners.known["citizens", ADDRESS] = [CITIZEN]
     owners.away.add("citizens")
     await ask(browser := staff.browser())
-    await follow(staff)
+    await follow(staff.running)
     assert owners.mails == []
     owners.away = {"mail"}
     time.advance(timedelta(seconds=6))
-    await follow(staff)
+    await follow(staff.running)
     owners.away.clear()
     time.advance(timedelta(seconds=6))
-    await follow(staff)
+    await follow(staff.running)
     assert len(owners.mails) == 2, "one each"
     clean, _ = await opened(browser, f"/sign-in/link/{owners.mails[0]['token']}")
     assert (await browser.client.post(clean)).status_code == 303
     owners.away.add("volunteers")
     await ask(browser)
-    await follow(staff)
+    await follow(staff.running)
     time.advance(timedelta(minutes=11))
     owners.away.clear()
-    await follow(staff)
+    await follow(staff.running)
     assert len(owners.mails) == 2
     async with staff.database.connect() as connection:
         kept = select(func.count()).where(sign_in_request.c.sealed.is_not(None))
@@ -353,7 +340,7 @@ async def test_what_was_sealed_by_a_former_key_is_opened_and_by_a_lost_one_ends(
 ) -> None:
     for key in (OLD_KEY, b"lost" * 8):
         await SignInLinks(staff.database, time, [key]).ask(ADDRESS, "a" * 43, "/me")
-    await follow(staff)
+    await follow(staff.running)
     assert len(owners.mails) == 1
 
 

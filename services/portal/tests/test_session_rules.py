@@ -12,6 +12,7 @@ from brobyg_kit.tokens import AUDIENCE, generate_keys
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpServices, Minter
 from brobyg_portal.adapters.tables import metadata
+from brobyg_portal.domain.challenge import challenge, is_challenge
 from brobyg_portal.domain.requests import Tries, form_token, is_foreign, nonce_of
 from brobyg_portal.domain.session import Lifetime, Session, State, Times, state_of
 from brobyg_portal.domain.sign_in import Attempt, ClaimMapping, granted, own_path
@@ -222,3 +223,16 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(tmp_path
     with pytest.raises(ServiceUnavailable, match="no signing key"):
         await HttpServices(Minter(None, WallClock()), {}).ask(WHO, "matching", "GET", "/x")
     await client.aclose()
+
+
+def test_a_challenge_is_taken_from_whom_it_was_made_for_and_in_time() -> None:
+    now, key = WallClock().now(), b"k" * 32
+    made = challenge(key, "somebody", now, b"n" * 16)
+    late = now + timedelta(minutes=10, seconds=1)
+    assert is_challenge(made, key, "somebody", now + timedelta(minutes=9))
+    assert not is_challenge(made, key, "somebody", late)
+    assert not is_challenge(made, key, "", now)
+    assert not is_challenge(made, b"o" * 32, "somebody", now)
+    later = int(late.timestamp()).to_bytes(8, "big") + made[8:]
+    for wrong in (b"", made[:-1], made + b"x", later, b"\xff" * len(made)):
+        assert not is_challenge(wrong, key, "somebody", now)

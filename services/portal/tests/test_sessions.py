@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 from brobyg_kit.clock import ManualClock
 from brobyg_kit.testing import as_owner, eventually, tables_naming
+from brobyg_portal.adapters.authenticators import NewPasskey
+from brobyg_portal.adapters.passkeys import Passkeys
 from brobyg_portal.adapters.retention import retention
 from brobyg_portal.adapters.sessions import Administrators
 from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import kept_form, session, spent
+from brobyg_portal.domain.sign_in_link import Known
 from brobyg_portal.testing import IDLE, Browser, Portal
 from sqlalchemy import func, select
 
@@ -360,6 +363,9 @@ async def test_sessions_and_keys_are_deleted_a_day_after_their_end(staffed, time
     carriers = retention(time)
     before = ManualClock(time.now() - timedelta(hours=25))
     await SignInLinks(staffed.database, before, [b"k" * 32]).ask("a@example.org", "b" * 43, "/")
+    year = ManualClock(time.now() - timedelta(days=366))
+    known = Known("helper", "0190f000-0000-7000-8000-00000000aaaa")
+    await Passkeys(staffed.database, year).add(known, NewPasskey(b"id", b"key", 0))
     async with staffed.database.transaction() as tx:
         for carrier in carriers.values():
             assert await carrier.carry_out(tx, tx.now + timedelta(days=999), 500) > 0

@@ -1,4 +1,4 @@
-"""Helpers and citizens sign in by a link."""
+"""Helpers and citizens sign in by a link, and by passkeys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -65,3 +65,35 @@ def upgrade() -> None:
     )
     op.create_index("sign_in_link_request", "sign_in_link", ["request_id"])
     op.create_index("sign_in_link_subject", "sign_in_link", ["subject"])
+    op.create_table(
+        "passkey",
+        sa.Column("credential_id", sa.LargeBinary(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column(
+            "subject",
+            sa.Uuid(as_uuid=False),
+            nullable=False,
+            comment="Whom it signs in; an id that names nobody.",
+        ),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False, comment="COSE (RFC 9052)."),
+        sa.Column(
+            "sign_count",
+            sa.BigInteger(),
+            nullable=False,
+            comment="How often it has signed, if told.",
+        ),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "checked_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When its owner was last asked.",
+        ),
+        sa.CheckConstraint("kind in ('helper', 'citizen')", name="passkey_kind_check"),
+        sa.PrimaryKeyConstraint("credential_id"),
+        comment="By what helpers and citizens sign in besides links. Nothing of it is secret.",
+    )
+    op.create_index("passkey_subject", "passkey", ["subject"])
+    op.create_index("passkey_checked", "passkey", ["checked_at"])
+    op.create_index("passkey_kept", "passkey", ["used_at"])

@@ -1,13 +1,10 @@
 """Puts the portal together: pages, who is signed in, no events."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import cast
 
-import httpx2
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.clock import AcceleratedClock, Clock, WallClock
-from brobyg_kit.database import Database
 from brobyg_kit.export_api import export_router
 from brobyg_kit.service import Parts, Resources, Service
 
@@ -15,26 +12,20 @@ from brobyg_portal.adapters.forms import KEPT_FORM, KeptForms, Spent
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpOffers, HttpServices, Minter
 from brobyg_portal.adapters.mapping import mapping
-from brobyg_portal.adapters.owners import HttpOwners
 from brobyg_portal.adapters.pages import Help, Pages
-from brobyg_portal.adapters.people import People
 from brobyg_portal.adapters.provider import Client, OidcProvider
 from brobyg_portal.adapters.retention import retention
 from brobyg_portal.adapters.sessions import Administrators, Sessions
-from brobyg_portal.adapters.sign_in_links import ASKED, SignInLinks
 from brobyg_portal.adapters.tables import metadata
+from brobyg_portal.by_link import by_link
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.session import Lifetime
-from brobyg_portal.domain.sign_in_link import IN_ALL
-from brobyg_portal.entrypoints import me, parts, start, statement, static, web
+from brobyg_portal.entrypoints import parts, start, statement, static, web
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
-from brobyg_portal.entrypoints.link_sign_in import LinkRoutes
 from brobyg_portal.entrypoints.sign_in import SignInRoutes
 from brobyg_portal.settings import PortalSettings
-from brobyg_portal.use_cases.link_sign_in import LinkSignIn
 from brobyg_portal.use_cases.signing_in import SigningIn
-from brobyg_portal.use_cases.still_there import StillThere
 
 _ASKED = ("referral", "matching", "notification", "reporting")
 
@@ -68,7 +59,7 @@ def build(resources: Resources) -> Parts:
         claims = mapping(settings.portal_sign_in)
         signing_in = SigningIn(provider, settings.portal_provider_issuer, claims, is_administrator)
     tries = Tries(clock.now, settings.portal_sign_in_tries)
-    links = _links(settings, database, clock, sessions, clients)
+    others = by_link(settings, database, clock, sessions, spent, guard, cookies, clients)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
     return Parts(
         routers=[export_router(database, "portal", HOLDINGS, acts=_EXPORT_ACTS)],
@@ -76,49 +67,21 @@ def build(resources: Resources) -> Parts:
             web.router(HttpOffers(clients["matching"]), pages, secure=cookies.secure),
             signs.router(),
             signs.told_router(),
-            *_link_routes(settings, links, guard, cookies, clock).routers(),
+            *others.routers,
             start.router(guard, sessions),
-            me.router(guard),
             statement.router(pages),
             static.router(),
             *([parts.router(pages, clock)] if settings.portal_parts else []),
         ],
         renderers={"/": pages.problem},
-        timers={KEPT_FORM: kept.delete_over, **({} if links is None else {ASKED: links.follow})},
-        workers={
-            "still_there": StillThere(People(database, clock), sessions, HttpOwners(clients)).run
-        },
+        timers={KEPT_FORM: kept.delete_over, **others.timers},
+        workers=others.workers,
         retention=retention(clock),
         closers=[
             *(one.aclose for one in clients.values()),
             *([] if provider is None else [provider.close]),
         ],
     )
-
-
-def _links(
-    settings: PortalSettings,
-    database: Database,
-    clock: Clock,
-    sessions: Sessions,
-    clients: Mapping[str, httpx2.AsyncClient],
-) -> LinkSignIn | None:
-    """Sign-ins by a link; None where no key is set."""
-    keys = settings.encryption_keys()
-    if not keys:
-        return None
-    return LinkSignIn(SignInLinks(database, clock, keys), HttpOwners(clients), sessions, clock)
-
-
-def _link_routes(
-    settings: PortalSettings,
-    links: LinkSignIn | None,
-    guard: Guard,
-    cookies: Cookies,
-    clock: Clock,
-) -> LinkRoutes:
-    tries = Tries(clock.now, settings.portal_sign_in_tries)
-    return LinkRoutes(links, guard, cookies, tries, Tries(clock.now, IN_ALL))
 
 
 def _real(clock: Clock) -> Clock:

@@ -6,6 +6,7 @@ PortalError
 │   └── MatchingUnavailable   matching cannot
 ├── ProviderUnavailable   the identity provider cannot be asked now
 ├── SignInRefused         what came back from the provider proves nothing
+├── PasskeyRefused        what a browser says of a passkey proves nothing
 ├── SignInNeeded          this is for somebody who is signed in
 └── NotAllowed            this is for somebody else
 """
@@ -33,6 +34,10 @@ class ProviderUnavailable(PortalError):
 
 class SignInRefused(PortalError):
     """What came back from the provider proves nothing: a new sign-in may."""
+
+
+class PasskeyRefused(PortalError):
+    """What a browser says of a passkey proves nothing, or not for somebody who may come in."""
 
 
 class SignInNeeded(PortalError):

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 import uvicorn
 from brobyg_kit.free_ports import free_port
+from brobyg_kit.health import Heartbeat
 from brobyg_kit.runtime import Server
 from brobyg_kit.sign_in_api import NOT_SIGNED_IN
-from brobyg_kit.testing import eventually
+from brobyg_kit.testing import Running, eventually
+from brobyg_kit.timers import Timers
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+
+from brobyg_portal.adapters.sign_in_links import ASKED
 
 
 @dataclass
@@ -70,6 +74,17 @@ class Owners:
             return Response(status_code=204)
 
         return app
+
+
+async def follow(portal: Running) -> None:
+    """What the portal's timers do with those who have asked for a link."""
+    runtime = portal.runtime
+    assert runtime.database is not None
+    handlers = {ASKED: runtime.parts.timers[ASKED]}
+    beat = Heartbeat("timers of a test")
+    timers = Timers(runtime.database, runtime.clock, handlers, runtime.metrics, beat)
+    while await timers.fire():
+        pass
 
 
 @asynccontextmanager

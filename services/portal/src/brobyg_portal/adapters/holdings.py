@@ -2,7 +2,7 @@
 
 from brobyg_kit.export import OF_ANYBODY, Holdings, held
 
-from brobyg_portal.adapters.tables import session, sign_in_link
+from brobyg_portal.adapters.tables import passkey, session, sign_in_link
 
 _SIGNED_IN = held(
     "When you were signed in",
@@ -17,7 +17,13 @@ _LINKS = held(
     lambda who: sign_in_link.c.subject == who,
     without=("token_hash", "request_id"),
 )
-_OWN = (_SIGNED_IN, _LINKS, *OF_ANYBODY)
+_PASSKEYS = held(
+    "Passkeys that you sign in with",
+    passkey,
+    lambda who: passkey.c.subject == who,
+    without=("credential_id", "public_key", "sign_count", "checked_at"),
+)
+_OWN = (_SIGNED_IN, _LINKS, _PASSKEYS, *OF_ANYBODY)
 
 HOLDINGS = Holdings(
     {"citizens": _OWN, "volunteers": _OWN},

@@ -9,6 +9,7 @@ time.
 from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -124,4 +125,22 @@ sign_in_link = Table(
     Index("sign_in_link_request", "request_id"),
     Index("sign_in_link_subject", "subject"),
     comment="Links that were mailed, by the hash of their token.",
+)
+
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("credential_id", LargeBinary, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Id, nullable=False, comment="Whom it signs in; an id that names nobody."),
+    Column("public_key", LargeBinary, nullable=False, comment="COSE (RFC 9052)."),
+    Column("sign_count", BigInteger, nullable=False, comment="How often it has signed, if told."),
+    Column("added_at", Instant, nullable=False),
+    Column("used_at", Instant, nullable=False),
+    Column("checked_at", Instant, nullable=False, comment="When its owner was last asked."),
+    CheckConstraint("kind in ('helper', 'citizen')", name="passkey_kind_check"),
+    Index("passkey_subject", "subject"),
+    Index("passkey_checked", "checked_at"),
+    Index("passkey_kept", "used_at"),
+    comment="By what helpers and citizens sign in besides links. Nothing of it is secret.",
 )

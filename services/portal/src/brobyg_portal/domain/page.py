@@ -33,6 +33,8 @@ PageName = Literal[
     "link_sent",
     "link",
     "link_over",
+    "passkey_sign_in",
+    "passkeys",
     "me",
     "already",
     "foreign",

@@ -1,7 +1,8 @@
-"""Sessions and links of helpers and citizens end when their owner knows them no more.
+"""Sessions, links and passkeys of helpers and citizens end when their owner knows them no more.
 
 The portal hears no events. It asks each minute about all who are signed in, so that who is erased,
-restricted or has left is out within a minute, whatever page they are on.
+restricted or has left is out within a minute, whatever page they are on; and each day about all who
+have a passkey.
 """
 
 import asyncio
@@ -42,16 +43,17 @@ class StillThere:
             await asyncio.sleep(pause)
 
     async def round(self) -> int:
-        """Ask about everybody who is signed in; how many are out.
+        """Ask about everybody who is due; how many are out.
 
         Who can't be asked about stays: their owner shows them nothing meanwhile.
         """
         ended, away = 0, set[str]()
-        for known in await self._people.signed_in():
+        for known in await self._people.due():
             if known.kind in away:
                 continue
             try:
                 if await self._owners.may_sign_in(known):
+                    await self._people.stay(known.subject)
                     continue
             except ServiceUnavailable as error:
                 log.warning("service.unavailable", error=error)
