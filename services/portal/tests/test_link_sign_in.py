@@ -17,7 +17,7 @@ from brobyg_portal.adapters.tables import session, sign_in_link, sign_in_request
 from brobyg_portal.bootstrap import SERVICE
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.sign_in_link import AN_HOUR, IN_ALL, Known, Link, state_of_link
-from brobyg_portal.testing import Browser, Portal, portal_with, provided
+from brobyg_portal.testing import IDLE, Browser, Portal, portal_with, provided
 from brobyg_portal.testing_owners import Owners, follow, owning
 from brobyg_portal.use_cases.still_there import StillThere
 from sqlalchemy import delete, event, func, select
@@ -386,18 +386,24 @@ async def test_who_is_erased_after_the_mail_is_asked_about_once_more(staff, owne
     assert (await browser.client.post(clean)).status_code == 303, "it was not used by that"
 
 
-async def test_a_browser_has_a_new_session_when_it_signs_in_whatever_it_had(staff, owners) -> None:
+async def test_a_browser_has_a_new_session_whatever_it_had(staff, owners, time) -> None:
+    """An open one of somebody else's, and one of their own that has ended while they slept."""
     browser, path = await linked(staff, owners)
     await browser.sign_in(roles=["coordinator"], organisation="x", department="aarhus")
     former = browser.cookie
     clean, _ = await opened(browser, path)
-    assert (await browser.client.post(clean)).status_code == 403, "a form of no page of theirs"
-    entered = await browser.send(clean)
-    assert entered.status_code == 303
+    assert (await browser.client.post(clean)).status_code == 303
     assert browser.cookie != former
     thief = staff.browser()
     thief.client.cookies.set("brobyg", former)
     assert (await thief.client.get("/me")).headers["location"].startswith("/sign-in")
+    time.advance(IDLE)
+    assert (await browser.client.get("/me")).headers["location"] == "/sign-in?next=%2Fme"
+    assert (await ask(browser, next="/me")).status_code == 303
+    await follow(staff.running)
+    clean, _ = await opened(browser, f"/sign-in/link/{owners.mails[-1]['token']}")
+    assert (await browser.client.post(clean)).headers["location"] == "/me"
+    assert (await browser.client.get("/me")).status_code == 200
 
 
 async def test_the_state_of_a_link() -> None:

@@ -34,6 +34,8 @@ log = get_logger(__name__)
 
 #: Where the form is sent that signs out.
 SIGN_OUT = "/sign-out"
+#: What begins so is how one is signed in: by what is sent, whatever session the browser had.
+SIGN_IN = "/sign-in/"
 #: The field of a form with its token.
 FIELD = "form"
 #: The largest form, bytes, and the most fields.
@@ -176,7 +178,8 @@ class Guard:
     async def _send(self, request: Request, handler: Handler, seen: Seen) -> Response:
         """Carry out what a form asks for, once."""
         whose = seen.session or seen.ended
-        if whose is None:  # nobody's rights can be misused; what needs a session says so
+        if whose is None or request.url.path.startswith(SIGN_IN):
+            # Nobody's rights can be misused; what needs a session says so.
             return await handler(request)
         fields = await _fields(request)
         if fields is None:
