@@ -218,11 +218,13 @@ class Runtime:
     async def _replay_first(self, replay: Replay) -> None:
         """What a restored backup lacks before all else; then what comes, so that little is left."""
         await self._wait(_ERASURES, "the database", self._opened)
-        await replay.until_done(self.health.heartbeat(_ERASURES))
-        del self.health.heartbeats[_ERASURES]
-        self._replayed.set()
-        if self.role in ("run", "consumer"):
+        while True:
+            await replay.until_done(self.health.heartbeat(_ERASURES))
+            del self.health.heartbeats[_ERASURES]
+            self._replayed.set()
             await replay.keep()
+            self._replayed.clear()
+            log.error("database.restored")
 
     def _mechanism(self, database: Database) -> dict[str, Loop]:
         """The relay, consumer and timers that this role runs."""
