@@ -25,10 +25,10 @@ from brobyg_kit.database_rights import trouble_with_rights
 from brobyg_kit.domain import domain
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.figures import figures_of
-from brobyg_kit.health import Check, Health
+from brobyg_kit.health import Check, Health, report_of
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.operations import report_of, versions_of
+from brobyg_kit.operations import versions_of
 from brobyg_kit.operations_api import dead_letters_router, operations_router
 from brobyg_kit.parking import Parking
 from brobyg_kit.relay import Relay
