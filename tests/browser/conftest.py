@@ -183,10 +183,10 @@ async def _link(portal: Running) -> None:
     assert database is not None
     links = SignInLinks(database, clock, [_KEY])
     await links.ask("ellen@example.org", ASKED_BY, "/me")
-    async with database.transaction() as tx:
-        request_id = await tx.connection.scalar(select(sign_in_request.c.request_id))
-        assert request_id is not None
-        await links.keep(tx, request_id, Known("helper", derived_id("helper")), LINK)
+    async with database.connect() as connection:
+        request_id = await connection.scalar(select(sign_in_request.c.request_id))
+    assert request_id is not None
+    await links.keep(request_id, Known("helper", derived_id("helper")), LINK)
     new = NewPasskey(b"a passkey", b"its key", 0)
     await Passkeys(database, clock).add(Known("helper", derived_id("helper")), new)
 

@@ -335,6 +335,19 @@ async def test_an_owner_that_is_away_is_asked_again_until_the_request_is_too_old
         assert await connection.scalar(kept) == 0, "and the address is gone"
 
 
+async def test_a_link_can_be_opened_as_soon_as_it_is_mailed(staff, owners) -> None:
+    """Though the timer goes on with others."""
+    browser, shown = staff.browser(), []
+
+    async def open_it(token: str) -> None:
+        shown.append((await opened(browser, f"/sign-in/link/{token}"))[1].status_code)
+
+    owners.before_mail = open_it
+    await ask(browser)
+    await follow(staff.running)
+    assert shown == [200]
+
+
 async def test_what_was_sealed_by_a_former_key_is_opened_and_by_a_lost_one_ends(
     staff, owners, time
 ) -> None:

@@ -1,7 +1,7 @@
 """For tests: stands in for matching, referral and notification, where people sign in by links."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -31,6 +31,8 @@ class Owners:
     away: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    #: Carried out before a mail is taken.
+    before_mail: Callable[[str], Awaitable[None]] | None = None
     #: The links that were to be mailed.
     mails: list[dict[str, str]] = field(default_factory=list)
 
@@ -44,6 +46,7 @@ class Owners:
         """As they were."""
         for one in (self.known, self.gone, self.away, self.asked, self.tokens, self.mails):
             one.clear()
+        self.before_mail = None
 
     def app(self) -> FastAPI:
         """All three as one web application."""
@@ -53,7 +56,10 @@ class Owners:
         async def mail(request: Request) -> Response:
             if "mail" in self.away:
                 return JSONResponse({}, 503)
-            self.mails.append(await request.json())
+            mail = await request.json()
+            if self.before_mail is not None:
+                await self.before_mail(mail["token"])
+            self.mails.append(mail)
             return JSONResponse(None, 202)
 
         @app.post("/{people}/sign-in")

@@ -12,7 +12,7 @@ from brobyg_kit.errors import CannotDecrypt
 from brobyg_kit.fields import comparable_address
 from brobyg_kit.ids import new_id
 from brobyg_kit.vault import DataKey
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from brobyg_portal.adapters.secrets import hash_of, is_secret
 from brobyg_portal.adapters.tables import sign_in_link, sign_in_request
@@ -95,8 +95,8 @@ class SignInLinks:
         found = select(_l.kind, _l.subject).where(_l.request_id == request_id)
         return {Known(*row) for row in await tx.connection.execute(found)}
 
-    async def keep(self, tx: Transaction, request_id: str, known: Known, token: str) -> None:
-        """Keep that this link is mailed."""
+    async def keep(self, request_id: str, known: Known, token: str) -> None:
+        """Keep that this link is mailed; at once, as its person may be quick to open it."""
         row = {
             "token_hash": hash_of(token),
             "request_id": request_id,
@@ -104,7 +104,14 @@ class SignInLinks:
             "subject": known.subject,
             "ends_at": self._clock.now() + LIFE,
         }
-        await tx.connection.execute(insert(sign_in_link).values(row))
+        async with self._database.connect() as connection:
+            await connection.execute(insert(sign_in_link).values(row))
+
+    async def drop(self, token: str) -> None:
+        """The link was not mailed."""
+        statement = delete(sign_in_link).where(_l.token_hash == hash_of(token))
+        async with self._database.connect() as connection:
+            await connection.execute(statement)
 
     async def end_request(self, tx: Transaction, request_id: str, *, followed: bool) -> None:
         """Delete the address; `followed` where its owners were asked."""

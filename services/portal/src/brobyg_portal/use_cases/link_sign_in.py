@@ -17,7 +17,14 @@ from brobyg_kit.timers import DueTimer
 from brobyg_portal.adapters.secrets import hash_of, is_secret, new_secret
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import ASKED, Request, SignInLinks
-from brobyg_portal.domain.sign_in_link import AN_HOUR, LIFE, Link, LinkState, state_of_link
+from brobyg_portal.domain.sign_in_link import (
+    AN_HOUR,
+    LIFE,
+    Known,
+    Link,
+    LinkState,
+    state_of_link,
+)
 from brobyg_portal.errors import ServiceUnavailable
 from brobyg_portal.ports import Owners
 
@@ -85,10 +92,17 @@ class LinkSignIn:
         had = await self._links.linked(tx, request.request_id)
         for known in found:
             if known not in had:
-                token = new_secret()
-                await self._owners.mail(known, token)
-                await self._links.keep(tx, request.request_id, known, token)
+                await self._mail(request, known)
         await self._links.end_request(tx, request.request_id, followed=True)
+
+    async def _mail(self, request: Request, known: Known) -> None:
+        token = new_secret()
+        await self._links.keep(request.request_id, known, token)
+        try:
+            await self._owners.mail(known, token)
+        except ServiceUnavailable:
+            await self._links.drop(token)
+            raise
 
     async def look(self, token: str, browser: str | None) -> tuple[LinkState, Link | None]:
         """How the link is with who opens it; that has no effect, however often."""
