@@ -12,7 +12,7 @@ from brobyg_kit.tokens import AUDIENCE, generate_keys
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpServices, Minter
 from brobyg_portal.adapters.tables import metadata
-from brobyg_portal.domain.requests import Tries, form_token, is_foreign, nonce_of
+from brobyg_portal.domain.requests import Tries, form_token, is_foreign, networks_of, nonce_of
 from brobyg_portal.domain.session import Lifetime, Session, State, Times, state_of
 from brobyg_portal.domain.sign_in import Attempt, ClaimMapping, granted, own_path
 from brobyg_portal.entrypoints.cookies import Cookies
@@ -123,15 +123,29 @@ def test_ten_thousand_tries_of_one_address_are_bounded_and_shut_nobody_else_out(
     assert tries.another("10.0.0.1"), "a minute later it may again"
 
 
-def test_tries_of_ever_new_addresses_take_bounded_memory() -> None:
+def test_one_house_is_one_address_however_it_is_written() -> None:
+    tries = Tries(ManualClock(NOON).now, 2)
+    found = [
+        tries.another(one)
+        for one in ("2001:db8::5", "2001:db8:0:0:1::6", "2001:0db8::7%eth0", "2001:db8:0:1::5")
+    ]
+    assert found == [True, True, False, True]
+    assert networks_of("::1") == ("::/64", "::/48")
+    mapped = [tries.another(one) for one in ("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.1")]
+    assert mapped == [True, True, False]
+
+
+def test_tries_of_ever_new_addresses_are_bounded_and_shut_out_their_own_network_alone() -> None:
     clock = ManualClock(NOON)
     tries = Tries(clock.now, 120)
-    allowed = sum(tries.another(f"address {number}") for number in range(30_000))
-    assert allowed == 10_000 + 120
-    assert len(tries._counts) <= 10_001
-    assert tries.another("address 0"), "who was counted before is not shut out"
+    of_one_network = [f"2001:db8:0:{number:x}::1" for number in range(30_000)]
+    assert sum(tries.another(one) for one in of_one_network) == 10_000 + 120
+    assert tries.another("2001:db8:0:1::2"), "who was counted before is not shut out"
+    newcomers = [*(f"10.{n // 256}.{n % 256}.1" for n in range(30_000)), "2a00::1"]
+    assert all(tries.another(one) for one in newcomers)
+    assert len(tries._own) + len(tries._wider) <= 20_000
     clock.advance(timedelta(minutes=1))
-    assert tries.another("a new one")
+    assert tries.another("2001:db8:0:7530::1")
 
 
 @pytest.mark.parametrize(

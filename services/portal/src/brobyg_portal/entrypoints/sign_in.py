@@ -208,6 +208,4 @@ class SignInRoutes:
 
 
 def _address(request: Request) -> str:
-    """Whose tries count together: an IPv4 address, or a network of IPv6, as one house has it."""
-    host = request.client.host if request.client else ""
-    return ":".join(host.split(":")[:4]) if ":" in host else host
+    return request.client.host if request.client else ""
