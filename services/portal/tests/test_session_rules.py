@@ -93,24 +93,28 @@ def test_claims_become_roles_by_the_mapping_alone_and_for_whom_must_be_said(
 
 
 @pytest.mark.parametrize(
-    ("rotated", "seen", "ends", "former", "state"),
+    ("rotated", "taken_up", "seen", "ends", "former", "state"),
     [
-        (10, 5, 300, False, "open"),
-        (60, 5, 300, False, "rotate"),
-        (10, 30, 300, False, "ended"),
-        (10, 5, 0, False, "ended"),
-        (1, 1, 300, True, "open"),
-        (2, 1, 300, True, "stolen"),
-        (2, 31, 300, True, "ended"),
+        (10, 9, 5, 300, False, "open"),
+        (60, 59, 5, 300, False, "rotate"),
+        (10, 9, 30, 300, False, "ended"),
+        (10, 9, 5, 0, False, "ended"),
+        (9, 1, 1, 300, True, "open"),
+        (9, 2, 1, 300, True, "stolen"),
+        (9, 2, 31, 300, True, "ended"),
+        (1, None, 1, 300, True, "open"),
+        (2, None, 1, 300, True, "rotate"),
+        (2, None, 31, 300, True, "ended"),
     ],
 )  # fmt: skip
 def test_the_state_of_a_session(
-    rotated: int, seen: int, ends: int, former: bool, state: State
+    rotated: int, taken_up: int | None, seen: int, ends: int, former: bool, state: State
 ) -> None:
     minutes = [timedelta(minutes=one) for one in (rotated, seen, ends)]
-    times = Times(NOON - minutes[0], NOON - minutes[1], NOON + minutes[2], None)
+    used = None if taken_up is None else NOON - timedelta(minutes=taken_up)
+    times = Times(NOON - minutes[0], used, NOON - minutes[1], NOON + minutes[2], None)
     assert state_of(times, Lifetime(), NOON, former=former) == state
-    ended = Times(times.rotated_at, times.seen_at, times.ends_at, NOON)
+    ended = Times(times.rotated_at, used, times.seen_at, times.ends_at, NOON)
     assert state_of(ended, Lifetime(), NOON, former=former) == "ended"
 
 

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from brobyg_kit.testing import as_owner, eventually, tables_naming
@@ -10,6 +11,7 @@ from brobyg_portal.adapters.sessions import Administrators
 from brobyg_portal.adapters.tables import kept_form, session, spent
 from brobyg_portal.testing import IDLE, Browser, Portal
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STAFF = {
@@ -104,12 +106,59 @@ async def test_the_cookie_changes_hourly_and_who_comes_late_with_the_former_ends
     assert "id_token_hint=ey" in out.text, "the provider's token went over to the new cookie"
     browser = await signed_in(staffed)
     late = copy_of(staffed, browser)
-    for _ in range(3):
-        time.advance(timedelta(minutes=25))
+    for _ in range(4):
+        time.advance(timedelta(minutes=20))
         assert await is_in(browser)
     time.advance(timedelta(minutes=2))
-    assert not await is_in(late)
+    with capture_logs() as told:
+        assert not await is_in(late)
     assert not await is_in(browser), "one of the two was stolen"
+    stolen = [one for one in told if one["event"] == "session.stolen"]
+    assert len(stolen) == 1
+    assert UUID(str(stolen[0]["session_id"]))
+    figures = (await staffed.running.client.get("/metrics")).text
+    assert "brobyg_portal_sessions_stolen_total 1.0" in figures
+
+
+async def test_who_never_got_the_new_cookie_stays_in_with_the_former_and_gets_another(
+    staffed, time
+) -> None:
+    browser = await signed_in(staffed)
+    first, thief = browser.cookie, copy_of(staffed, browser)
+    for _ in range(3):
+        time.advance(timedelta(minutes=20))
+        lost = await browser.client.get("/")
+        assert lost.status_code == 200
+    browser.client.cookies.clear()
+    browser.client.cookies.set("brobyg", first, domain="127.0.0.1")
+    time.advance(timedelta(minutes=2))
+    found = [await is_in(browser) for _ in range(2)]
+    assert (found, browser.cookie == first) == ([True, True], False)
+    time.advance(timedelta(minutes=2))
+    assert not await is_in(thief)
+    assert not await is_in(browser)
+    browser = await signed_in(staffed)
+    first = browser.cookie
+    for _ in range(3):
+        time.advance(timedelta(minutes=20))
+        page = await browser.client.get("/")
+    browser.client.cookies.clear()
+    browser.client.cookies.set("brobyg", first, domain="127.0.0.1")
+    token = page.text.partition('name="form" value="')[2].partition('"')[0]
+    out = await browser.client.post("/sign-out", data={"form": token})
+    assert "id_token_hint=ey" in out.text, "the former cookie opens the provider's token still"
+
+
+async def test_a_part_that_keeps_itself_fresh_keeps_nobody_signed_in(staffed, time) -> None:
+    browser, live = await signed_in(staffed), {"HX-Request": "true"}
+    for _ in range(2):
+        time.advance(timedelta(minutes=14))
+        polled = await browser.client.get("/", headers=live)
+        assert (polled.status_code, "set-cookie" in polled.headers) == (200, False)
+    time.advance(timedelta(minutes=3))
+    polled = await browser.client.get("/", headers=live)
+    assert (polled.status_code, polled.content) == (401, b"")
+    assert (await browser.client.get("/")).status_code == 303
 
 
 async def test_the_new_cookie_comes_whatever_the_answer_is(staffed, time) -> None:
@@ -248,15 +297,20 @@ async def test_only_an_administrator_sees_who_is_signed_in_and_no_longer_than_th
     assert (await chief.client.get("/sessions")).status_code == 403
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
 async def test_who_signs_out_after_the_session_has_ended_is_signed_out_at_the_provider_too(
-    staffed, time
+    staffed, time, everywhere: bool
 ) -> None:
     browser = await signed_in(staffed)
     token = await browser.field("/", "/sign-out")
-    time.advance(timedelta(minutes=31))
+    if everywhere:
+        await (await signed_in(staffed)).send("/sign-out", "/", everywhere="yes")
+    else:
+        time.advance(timedelta(minutes=31))
     out = await browser.client.post("/sign-out", data={"form": token})
     assert out.status_code == 200
     assert f"{staffed.provider.issuer}/end?" in out.text
+    assert "id_token_hint=ey" in out.text
     assert (await browser.client.get("/")).status_code == 303
 
 

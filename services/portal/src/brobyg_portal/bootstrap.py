@@ -23,6 +23,7 @@ from brobyg_portal.entrypoints import parts, start, statement, static, web
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
 from brobyg_portal.entrypoints.sign_in import SignInRoutes
+from brobyg_portal.metrics import PortalMetrics
 from brobyg_portal.settings import PortalSettings
 from brobyg_portal.use_cases.signing_in import SigningIn
 
@@ -51,7 +52,9 @@ def build(resources: Resources) -> Parts:
         Help(settings.portal_help_phone, settings.portal_help_mail),
         trial=settings.portal_parts,
     )
-    guard = Guard(sessions, kept, spent, cookies, pages, services, home)
+    guard = Guard(
+        sessions, kept, spent, cookies, pages, services, home, PortalMetrics(resources.metrics)
+    )
     provider, signing_in = _provider(settings, home), None
     if provider is not None:
         is_administrator = Administrators(database, clock).has

@@ -28,6 +28,7 @@ from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.sign_in import own_path
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.errors import NotAllowed, ServiceUnavailable, SignInNeeded
+from brobyg_portal.metrics import PortalMetrics
 from brobyg_portal.ports import Services
 
 log = get_logger(__name__)
@@ -70,12 +71,14 @@ class Guard:
         pages: Pages,
         services: Services,
         home: str,
+        metrics: PortalMetrics,
     ) -> None:
         """`home` is the portal's own address, without a slash at its end."""
         #: What the pages behind it ask, for whoever is signed in.
         self.services = services
         self._sessions, self._kept, self._spent = sessions, kept, spent
         self._cookies, self._pages, self._home = cookies, pages, home
+        self._metrics = metrics
 
     @property
     def route_class(self) -> type[APIRoute]:
@@ -138,7 +141,12 @@ class Guard:
         if changes and is_foreign(headers.get("sec-fetch-site"), headers.get("origin"), self._home):
             return self._render(request, "foreign", 403)
         cookie = self._cookies.read(request, "session")
-        seen = await self._sessions.seen(cookie)
+        # A live part asks by itself, and would keep somebody signed in at an empty desk.
+        by_itself = not changes and "hx-request" in headers
+        seen = await self._sessions.seen(cookie, by_hand=not by_itself)
+        if seen.stolen and seen.ended is not None:
+            log.warning("session.stolen", session_id=seen.ended.session_id)
+            self._metrics.sessions_stolen.inc()
         request.state.session = seen.session
         try:
             if changes:
@@ -147,7 +155,7 @@ class Guard:
                 await self._typed_before(request, seen.session)
                 response = await handler(request)
         except SignInNeeded:
-            response = self._to_sign_in(request)
+            response = _signed_out() if by_itself else self._to_sign_in(request)
         except NotAllowed:
             response = self.page(request, "forbidden", 403)
         except ServiceUnavailable as error:
@@ -238,6 +246,11 @@ def redirect(path: str) -> Response:
     return RedirectResponse(
         path, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     )
+
+
+def _signed_out() -> Response:
+    """To a part of a page, which says so in its place: it can't sign anybody in."""
+    return Response(None, 401, {"Cache-Control": "no-store"})
 
 
 async def _if_possible(work: Coroutine[Any, Any, None]) -> None:
