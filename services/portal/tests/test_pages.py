@@ -31,6 +31,7 @@ NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
 FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
+    "sent": [("form", "x"), ("subject", "y")],
     "errors": {"subject": "not_an_id"}, "form": lambda path: f"nonce.{path}",
     "session": Session(
         "s", "staff", "p", frozenset({"coordinator"}), None, None, NOON, administrator=True

@@ -1,14 +1,18 @@
 """A session is one browser's, ends when it should, and what is typed in it is never lost."""
 
 import random
+import re
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from brobyg_kit.testing import as_owner, eventually, tables_naming
+from brobyg_portal.adapters.forms import KeptForms
 from brobyg_portal.adapters.retention import retention
-from brobyg_portal.adapters.sessions import Administrators
+from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.adapters.tables import kept_form, session, spent
+from brobyg_portal.domain.session import Lifetime
+from brobyg_portal.errors import ServiceUnavailable
 from brobyg_portal.testing import IDLE, Browser, Portal
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
@@ -35,6 +39,10 @@ async def administrator(portal: Portal, sub: str = "chief") -> Browser:
     whose = page.partition("<dt>Dit nummer</dt><dd>")[2].partition("<")[0]
     await Administrators(portal.database, portal.running.runtime.clock).add(whose)
     return browser
+
+
+def sessions_of(portal: Portal) -> Sessions:
+    return Sessions(portal.database, portal.running.runtime.clock, Lifetime())
 
 
 async def is_in(browser: Browser) -> bool:
@@ -194,16 +202,59 @@ async def test_what_was_typed_when_the_session_ended_is_there_again_for_who_type
         assert f'value="{typed}"' in (await browser.client.get("/sessions")).text
     sent = await browser.send("/sessions", subject=SOMEBODY)
     assert sent.headers["location"] == "/sessions?ended=0"
-    assert "brobyg-typed" not in browser.client.cookies
-    browser.client.cookies.set("brobyg-typed", kept)
+    assert browser.client.cookies["brobyg-typed"] == kept
     assert typed not in (await browser.client.get("/sessions")).text
+
+
+async def test_forms_in_two_tabs_and_all_that_was_chosen_in_them_are_kept(staffed, time) -> None:
+    browser = await administrator(staffed, "typist")
+    tokens = {path: await browser.field(path, path) for path in ("/sessions", "/parts")}
+    time.advance(IDLE)
+    for path, token in tokens.items():
+        typed = f"form={token}&subject=of+{path[1:]}&way=foot&way=bus&place=Torvet"
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        out = await browser.client.post(path, content=typed, headers=headers)
+        assert out.status_code == 303
+    await browser.sign_in(**{**STAFF, "sub": "typist"})
+    assert 'value="of sessions"' in (await browser.client.get("/sessions")).text
+    assert 'value="Torvet"' in (await browser.client.get("/parts")).text
+    found = (await sessions_of(staffed).seen(browser.cookie)).session
+    assert found is not None
+    kept, secret = KeptForms(staffed.database, time), browser.client.cookies["brobyg-typed"]
+    assert [one for one in await kept.typed(secret, found, "/parts") if one[0] == "way"] == [
+        ("way", "foot"), ("way", "bus"),
+    ]  # fmt: skip
+
+
+async def test_whoever_was_not_answered_may_have_acted_so_the_same_is_sent_by_the_same_key(
+    staffed, monkeypatch
+) -> None:
+    browser, asked = await administrator(staffed), []
+
+    async def lost(_: Sessions, subject: str) -> int:
+        asked.append(subject)
+        raise ServiceUnavailable
+
+    token = await browser.field("/sessions", "/sessions")
+    with monkeypatch.context() as patched:
+        patched.setattr(Sessions, "end_all_of", lost)
+        sent = await browser.client.post("/sessions", data={"form": token, "subject": SOMEBODY})
+    assert (sent.status_code, asked) == (503, [SOMEBODY])
+    assert "<h1>Vi kan ikke se, om det blev gjort</h1>" in sent.text
+    again = dict(re.findall('type="hidden" name="([^"]+)" value="([^"]*)"', sent.text))
+    assert again == {"form": token, "subject": SOMEBODY}
+    for _ in range(2):
+        done = await browser.client.post("/sessions", data=again)
+        assert (done.status_code, done.headers["location"]) == (303, "/sessions?ended=0")
 
 
 async def test_what_was_typed_is_kept_half_an_hour_and_twenty_of_one_person(staffed, time) -> None:
     browser = await administrator(staffed, "typist")
     token = await browser.field("/sessions", "/sessions")
     time.advance(IDLE)
-    for number in range(25):
+    for number in range(25):  # each in a browser of its own
+        if "brobyg-typed" in browser.client.cookies:
+            browser.client.cookies.delete("brobyg-typed")
         await browser.client.post("/sessions", data={"form": token, "subject": f"no {number}"})
     count = select(func.count()).select_from(kept_form)
     async with staffed.database.connect() as connection:

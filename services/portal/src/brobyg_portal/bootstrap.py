@@ -71,7 +71,7 @@ def build(resources: Resources) -> Parts:
             start.router(guard, sessions),
             statement.router(pages),
             static.router(),
-            *([parts.router(pages, clock)] if settings.portal_parts else []),
+            *([parts.router(guard, clock)] if settings.portal_parts else []),
         ],
         renderers={"/": pages.problem},
         timers={KEPT_FORM: kept.delete_over},

@@ -178,7 +178,8 @@ class Browser:
     async def field(self, page: str, action: str) -> str:
         """The token of the form on this page that is sent to `action`."""
         text = (await self.client.get(page)).text
-        found = re.search(rf'action="{action}".*?name="form" value="([^"]+)"', text, re.DOTALL)
+        form = rf'method="post" action="{action}".*?name="form" value="([^"]+)"'
+        found = re.search(form, text, re.DOTALL)
         assert found, text
         return html.unescape(found[1])
 

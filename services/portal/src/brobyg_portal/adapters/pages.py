@@ -1,6 +1,5 @@
 """Pages as HTML, in the reader's language: `Pages.render` makes every page that people see."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -158,7 +157,6 @@ def _environment(language: Language) -> jinja2.Environment:
         "direction": Locale.parse(language).text_direction,
         "static": served.address,
         "icon": lambda name: Markup(served.icon(name)),  # noqa: S704 - one of our own files
-        "form_key": lambda: str(uuid.uuid4()),
     }
     return environment
 

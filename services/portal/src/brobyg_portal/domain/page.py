@@ -34,4 +34,5 @@ PageName = Literal[
     "forbidden",
     "not_a_form",
     "away",
+    "again",
 ]
