@@ -52,13 +52,21 @@ def test_every_other_address_is_the_first_page(path: str | None) -> None:
     assert own_path(path) == "/"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "e30", "W10", "bnVsbA", "eyJzdGF0ZSI6MX0", "æ", "A" * 5000, "W1tbW1tb"]
-)
+@pytest.mark.parametrize("text", ["", "x", "e30", "bnVsbA", "æ", "A" * 5000, ".", "e30.", "e30.æ"])
 def test_a_cookie_that_no_sign_in_has_set_is_none(text: str) -> None:
-    assert Attempt.of_cookie(text) is None
-    made = Attempt("s", "n", "v", "/")
-    assert Attempt.of_cookie(made.to_cookie()) == made
+    assert Attempt.of_cookie(text, b"k", NOON) is None
+
+
+def test_a_sign_in_on_its_way_is_good_for_ten_minutes_and_as_it_was_signed() -> None:
+    made = Attempt("s", "n", "v", "/", int(NOON.timestamp()))
+    good = made.to_cookie(b"k")
+    later = NOON + timedelta(seconds=599)
+    assert Attempt.of_cookie(good, b"k", later) == made
+    assert Attempt.of_cookie(good, b"k", later + timedelta(seconds=1)) is None
+    assert Attempt.of_cookie(good, b"another", NOON) is None
+    other = Attempt("t", "n", "v", "/", made.begun_at).to_cookie(b"k")
+    forged = f"{other.partition('.')[0]}.{good.partition('.')[2]}"
+    assert Attempt.of_cookie(forged, b"k", NOON) is None
 
 
 def told(given: object, **more: object) -> dict[str, object]:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 from brobyg_kit.testing import as_owner, eventually, tables_naming
-from brobyg_portal.adapters.forms import KeptForms
+from brobyg_portal.adapters import provider as adapter
+from brobyg_portal.adapters.forms import KeptForms, Spent
 from brobyg_portal.adapters.retention import retention
 from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.adapters.tables import kept_form, session, spent
@@ -402,6 +403,45 @@ async def test_whom_the_provider_signs_out_is_out_at_once(staffed) -> None:
     assert await told(token) == 400, "it was told before"
     assert await told(make("leaver")) == 200
     assert [await is_in(one) for one in (first, other)] == [False, True]
+
+
+async def test_a_sign_out_that_was_told_is_never_lost(staffed, monkeypatch) -> None:
+    browser, provider = await signed_in(staffed, sub="leaver", sid="three"), staffed.provider
+
+    async def told(token: str) -> int:
+        form = {"logout_token": token}
+        return (
+            await staffed.browser().client.post("/sign-out/back-channel", data=form)
+        ).status_code
+
+    token = provider.logout_token("leaver", sid="three")
+
+    async def killed(*_: object) -> int:
+        raise RuntimeError("killed before it has ended anything")
+
+    async def released(*_: object) -> None:
+        raise AssertionError("what was killed releases nothing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sessions, "end_at_provider", killed)
+        patched.setattr(Spent, "release", released)
+        assert await told(token) == 500
+    assert await is_in(browser)
+    assert (await told(token), await is_in(browser)) == (200, False)
+    # Told while the sign-in is on its way, there is no session yet.
+    provider.who = {"sub": "leaver", **STAFF, "sid": "four"}
+    back = await browser.to_provider()
+    assert await told(provider.logout_token("leaver", sid="four")) == 200
+    assert ((await browser.client.get(back)).status_code, await is_in(browser)) == (400, False)
+    # By a new key, while the keys can't be read.
+    browser = await signed_in(staffed, sub="leaver")
+    provider.change_keys()
+    assert await told(provider.logout_token("leaver")) == 503
+    monkeypatch.setattr(adapter, "_PATIENCE", timedelta(0))  # it is over
+    provider.down = True
+    assert await told(provider.logout_token("leaver")) == 503
+    provider.down = False
+    assert (await told(provider.logout_token("leaver")), await is_in(browser)) == (200, False)
 
 
 async def test_forms_and_answers_full_of_nonsense_are_answered_with_what_is_wrong(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,8 +10,9 @@ import pytest_asyncio
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.testing import tables_naming
 from brobyg_portal.adapters import provider as adapter
-from brobyg_portal.adapters.tables import session
+from brobyg_portal.adapters.tables import session, spent
 from brobyg_portal.bootstrap import SERVICE
+from brobyg_portal.domain.sign_in import Attempt
 from brobyg_portal.testing import IDLE, Portal, portal_with
 from sqlalchemy import func, select
 
@@ -103,6 +105,24 @@ async def test_an_answer_is_taken_in_the_browser_alone_that_asked(staffed) -> No
     ):
         assert answer.status_code == 400
     assert victim.cookie is None
+
+
+async def test_an_answer_to_what_was_not_begun_here_or_long_ago_costs_nothing(
+    staffed, time
+) -> None:
+    browser, made = staffed.browser(), Attempt("s", "n", "v", "/", int(time.now().timestamp()))
+    browser.client.cookies.set("brobyg-sign-in", made.to_cookie(b"a guess"))
+    late = staffed.browser()
+    back = await late.to_provider()
+    time.advance(timedelta(minutes=10))
+    asked = dict(staffed.provider.asked)
+    count = select(func.count()).select_from(spent)
+    async with staffed.database.connect() as connection:
+        before = await connection.scalar(count)
+        assert (await browser.client.get("/sign-in/back?code=x&state=s")).status_code == 400
+        assert (await late.client.get(back)).status_code == 400
+        assert await connection.scalar(count) == before
+    assert staffed.provider.asked == asked
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Puts the portal together: pages, who is signed in, no events."""
 
+import hashlib
 from datetime import timedelta
 from typing import cast
 
@@ -59,7 +60,10 @@ def build(resources: Resources) -> Parts:
     if provider is not None:
         is_administrator = Administrators(database, clock).has
         claims = mapping(settings.portal_sign_in)
-        signing_in = SigningIn(provider, settings.portal_provider_issuer, claims, is_administrator)
+        signing_in = SigningIn(
+            provider, settings.portal_provider_issuer, claims, is_administrator,
+            _attempt_key(settings), clock,
+        )  # fmt: skip
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
     return Parts(
@@ -86,6 +90,12 @@ def build(resources: Resources) -> Parts:
 def _real(clock: Clock) -> Clock:
     """The time in which people sign in, whatever time a demo plays."""
     return WallClock() if isinstance(clock, AcceleratedClock) else clock
+
+
+def _attempt_key(settings: PortalSettings) -> bytes:
+    """What signs sign-ins on their way: of the one secret that all processes share."""
+    assert settings.portal_signing_key is not None  # the settings see to it
+    return hashlib.sha256(b"sign-in\x00" + settings.portal_signing_key.read_bytes()).digest()
 
 
 def _provider(settings: PortalSettings, home: str) -> OidcProvider | None:

@@ -50,6 +50,12 @@ class Spent:
             found = select(_spent.led_to).where(_spent.key_hash == hash_of(key))
             return Before(await connection.scalar(found))
 
+    async def is_spent(self, key: str) -> bool:
+        """Whether the key was used."""
+        found = select(_spent.spent_at).where(_spent.key_hash == hash_of(key))
+        async with self._database.connect() as connection:
+            return (await connection.scalar(found)) is not None
+
     async def led_to(self, key: str, path: str) -> None:
         """Say with which page the use of the key was answered."""
         statement = update(spent).where(_spent.key_hash == hash_of(key)).values(led_to=path)

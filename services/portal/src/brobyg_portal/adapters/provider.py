@@ -18,7 +18,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oidc.core import CodeIDToken
 from brobyg_kit.clock import Clock
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -235,7 +235,8 @@ class OidcProvider:
     async def _decoded(self, token: str, *, always_again: bool) -> jwt.Token:
         """A token of the provider's, whose signature alone is checked yet.
 
-        One that no known key has signed has the keys read again: `always_again`, or seldom.
+        One that no known key has signed has the keys read again: `always_again`, or seldom. Raises
+        ProviderUnavailable for one by an unknown key before they may be.
         """
         if len(token) > _LARGEST:
             raise SignInRefused("it is too long")
@@ -248,6 +249,8 @@ class OidcProvider:
             self._keys = await self._read_keys()
             if (found := _signed_by(self._keys, token)) is not None:
                 return found
+        elif _kid_of(token) not in {one.kid for one in known.keys}:  # it may be a new one
+            raise ProviderUnavailable("its keys wait to be read again")
         raise SignInRefused("none of the provider's keys has signed it")
 
     async def _read_keys(self) -> KeySet:
@@ -284,3 +287,11 @@ def _signed_by(keys: KeySet, token: str) -> jwt.Token | None:
         return jwt.decode(token, keys, algorithms=list(_ALGORITHMS))
     except (JoseError, ValueError, TypeError, KeyError):
         return None
+
+
+def _kid_of(token: str) -> str | None:
+    """The key that it names. Raises SignInRefused for what is no token."""
+    try:
+        return jws.extract_compact(token.encode()).headers().get("kid")
+    except (JoseError, ValueError, TypeError) as error:
+        raise SignInRefused("it is no token") from error
