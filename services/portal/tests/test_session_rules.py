@@ -1,6 +1,8 @@
 """The rules of signing in, without a portal."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.export import unaccounted
 from brobyg_kit.tokens import AUDIENCE, generate_keys
+from brobyg_portal.adapters import http
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpServices, Minter
 from brobyg_portal.adapters.tables import metadata
@@ -212,7 +215,9 @@ def test_every_table_is_told_of_or_says_why_not() -> None:
     assert unaccounted(HOLDINGS, metadata.tables.values()) == []
 
 
-async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(tmp_path: Path) -> None:
+async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generate_keys(tmp_path / "private", tmp_path / "public")
     public = KeySet.import_key_set(json.loads((tmp_path / "public").read_text()))
     answers = [
@@ -227,7 +232,9 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(tmp_path
         asked.append(request)
         return answers[len(asked) - 1]
 
-    client = httpx2.AsyncClient(base_url="http://m", transport=httpx2.MockTransport(handle))
+    own = httpx2.BasicAuth("portal", "its own token")  # which the person's is not replaced by
+    transport = httpx2.MockTransport(handle)
+    client = httpx2.AsyncClient(base_url="http://m", transport=transport, auth=own)
     minter = Minter(tmp_path / "private", WallClock())
     services = HttpServices(minter, {"matching": client})
     said = await services.ask(WHO, "matching", "POST", "/x", body={"b": 2}, key="once")
@@ -244,6 +251,17 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(tmp_path
     assert (said.status, said.problem) == (409, "https://brobyg.dk/problems/taken")
     assert (await services.ask(WHO, "matching", "GET", "/x")).problem == ""
     with pytest.raises(ServiceUnavailable, match="matching: 500"):
+        await services.ask(WHO, "matching", "GET", "/x")
+
+    class Drips(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                yield b" "
+                await asyncio.sleep(0)
+
+    answers.append(httpx2.Response(200, stream=Drips()))
+    monkeypatch.setattr(http, "_IN_ALL", 0.05)
+    with pytest.raises(ServiceUnavailable, match="TimeoutError"):
         await services.ask(WHO, "matching", "GET", "/x")
     with pytest.raises(ServiceUnavailable, match="no signing key"):
         await HttpServices(Minter(None, WallClock()), {}).ask(WHO, "matching", "GET", "/x")
