@@ -201,6 +201,8 @@ def test_where_browsers_come_by_https_the_cookies_are_for_this_host_and_https_al
     [
         {"portal_url": "portal.example.org"},
         {"portal_url": "https://portal.example.org/path"},
+        {"portal_url": "http://portal.example.org"},
+        {"portal_url": "http://127.example.org"},
         {"portal_provider_issuer": "https://id.example.org"},
         {"portal_provider_issuer": "id.example.org", "portal_signing_key": "k"},
     ],
@@ -209,6 +211,11 @@ def test_where_browsers_come_by_https_the_cookies_are_for_this_host_and_https_al
 def test_settings_with_which_nobody_could_sign_in_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="portal_"):
         PortalSettings.model_validate(wrong)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1", "http://[::1]:1", "https://p.example.org"])
+def test_an_address_on_this_machine_or_by_https_is_taken(url: str) -> None:
+    assert PortalSettings.model_validate({"portal_url": url}).portal_url == url
 
 
 def test_every_table_is_told_of_or_says_why_not() -> None:
