@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -254,6 +255,8 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(
         "iss": "brobyg-portal", "aud": AUDIENCE, "sub": WHO.subject, "roles": ["coordinator"],
         "department": "randers-norddjurs", "act": {"sub": "service:portal"},
     }  # fmt: skip
+    everywhere = jwt.decode(minter.token(replace(WHO, department=None)), public)
+    assert everywhere.claims["department"] == "*", "head office is said, never left out"
     said = await services.ask(WHO, "matching", "GET", "/x", query={"q": "1"})
     assert (said.status, said.problem) == (409, "https://brobyg.dk/problems/taken")
     assert (await services.ask(WHO, "matching", "GET", "/x")).problem == ""

@@ -103,6 +103,8 @@ def _read(answer: httpx2.Response, kind: type[ReadT], status: int = 200) -> Read
 
 #: Who issues the tokens with which the portal asks for somebody.
 ISSUER = "brobyg-portal"
+#: Its word for head office, which acts for all departments: `every_department` of BROBYG_ISSUERS.
+EVERY_DEPARTMENT = "*"
 #: How long such a token is good, seconds: for the one request that it is made for.
 _TOKEN_SECONDS = 60
 #: The longest answer that is read, bytes.
@@ -134,10 +136,10 @@ class Minter:
             "iat": now,
             "exp": now + _TOKEN_SECONDS,
         }
+        # For whom they act is always said, so that what is left out never means all.
+        claims["department"] = session.department or EVERY_DEPARTMENT
         if session.organisation:
             claims["organisation"] = session.organisation
-        if session.department:
-            claims["department"] = session.department
         return jwt.encode({"alg": "ES256", "kid": self._key.kid or ""}, claims, self._key)
 
 
