@@ -52,6 +52,7 @@ def build(resources: Resources) -> Parts:
         settings.default_language,
         Help(settings.portal_help_phone, settings.portal_help_mail),
         trial=settings.portal_parts,
+        secure=cookies.secure,
     )
     guard = Guard(
         sessions, kept, spent, cookies, pages, services, home, PortalMetrics(resources.metrics)
