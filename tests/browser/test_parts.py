@@ -141,3 +141,34 @@ async def test_on_paper_a_page_is_what_it_is_about(shown: Running, scripted: Vis
     assert await sheet.evaluate("sheet => getComputedStyle(sheet).color") == "rgb(0, 0, 0)"
     body = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert body == "rgb(255, 255, 255)"
+
+
+#: The words of a table's headings that don't fit on a line: above its columns, or beside its cells.
+_BROKEN = """
+() => {
+  const pen = document.createElement('canvas').getContext('2d'), broken = [];
+  for (const cell of document.querySelectorAll('thead th, tbody tr:first-child > *')) {
+    const style = getComputedStyle(cell), beside = style.display === 'grid';
+    if (!cell.checkVisibility() || beside !== Boolean(cell.dataset.title)) continue;
+    const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    const width = beside ? parseFloat(style.gridTemplateColumns) : cell.clientWidth - padding;
+    pen.font = getComputedStyle(cell, beside ? '::before' : null).font;
+    for (const word of (beside ? cell.dataset.title : cell.textContent).trim().split(/\\s+/)) {
+      if (pen.measureText(word).width > width) broken.push(word);
+    }
+  }
+  return broken;
+}
+"""
+
+
+async def test_words_of_a_tables_headings_stay_whole(shown: Running, scripted: Visit) -> None:
+    page = scripted.page
+    name, value = await signed_in(shown)
+    await scripted.context.add_cookies([{"name": name, "value": value, "url": shown.url}])
+    for path in ("/sessions", "/parts"):
+        for width in (320, 390, 768, 1024):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto(f"{shown.url}{path}")
+            assert await page.evaluate(_BROKEN) == [], (path, width)
+            assert await scripted.sideways() == 0
