@@ -257,6 +257,8 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(
     }  # fmt: skip
     everywhere = jwt.decode(minter.token(replace(WHO, department=None)), public)
     assert everywhere.claims["department"] == "*", "head office is said, never left out"
+    helper = replace(WHO, kind="helper", department=None)
+    assert "department" not in jwt.decode(minter.token(helper), public).claims
     said = await services.ask(WHO, "matching", "GET", "/x", query={"q": "1"})
     assert (said.status, said.problem) == (409, "https://brobyg.dk/problems/taken")
     assert (await services.ask(WHO, "matching", "GET", "/x")).problem == ""

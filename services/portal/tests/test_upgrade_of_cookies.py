@@ -38,7 +38,7 @@ async def test_a_changed_cookie_counts_as_used_and_its_former_one_as_before(
         async with database.connect() as connection:
             insert = text(_BEFORE.format(new=new, former=former))
             await connection.execute(insert, {"now": now, "ends": now + timedelta(hours=10)})
-        assert await migrate(database.url, metadata, SERVICE.versions) == ["portal_0002"]
+        assert "portal_0002" in await migrate(database.url, metadata, SERVICE.versions)
         sessions = Sessions(database, clock, Lifetime())
         assert (await sessions.seen(former)).session is not None
         clock.advance(timedelta(seconds=61))

@@ -136,8 +136,9 @@ class Minter:
             "iat": now,
             "exp": now + _TOKEN_SECONDS,
         }
-        # For whom they act is always said, so that what is left out never means all.
-        claims["department"] = session.department or EVERY_DEPARTMENT
+        # Head office is said: what is left out means none. Others than staff are of no department.
+        if session.department or session.kind == "staff":
+            claims["department"] = session.department or EVERY_DEPARTMENT
         if session.organisation:
             claims["organisation"] = session.organisation
         return jwt.encode({"alg": "ES256", "kid": self._key.kid or ""}, claims, self._key)
