@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from brobyg_contracts.access import SignedIn, Whose, load
+from brobyg_contracts.access import Whose, load
 
 _HEAD = """# Who may do what on whose data
 
@@ -34,9 +34,10 @@ By a session of the portal, without a token:
 | where | who | why |
 | --- | --- | --- |
 """
-_SIGNED_IN: dict[SignedIn, str] = {
+_SIGNED_IN: dict[str, str] = {
     "signed_in": "who is signed in",
     "administrator": "administrators, who are named by command",
+    "by_link": "helpers and citizens, who sign in by a link",
 }
 _WHOSE: dict[Whose, str] = {
     "all": "everybody",
@@ -56,7 +57,8 @@ def access_document(file: Path) -> str:
         rows.append(f"| `{act.act}` | {act.what} | {who} | {act.why} | {_listed(act.at)} |\n")
     opened = [f"| {_listed(one.at)} | {one.why} |\n" for one in table.open]
     pages = [
-        f"| {_listed(one.at)} | {_SIGNED_IN[one.who]} | {one.why} |\n" for one in table.sessions
+        f"| {_listed(one.at)} | {_SIGNED_IN.get(one.who, f'by `{one.who}`')} | {one.why} |\n"
+        for one in table.sessions
     ]
     return "".join([_HEAD, *rows, _OPEN, *opened, _SESSIONS, *pages])
 

@@ -1,15 +1,18 @@
 """Who may open the portal's pages, as the table says; and the check itself can fail."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 from access_matrix import undeclared
-from brobyg_contracts.access import Endpoint, SignedIn, pages_of_sessions
+from brobyg_contracts.access import Endpoint, acts, pages_of_sessions
+from brobyg_contracts.domain import ROLES
+from brobyg_contracts.sign_in import NOT_BY_PROVIDERS
 from brobyg_kit.auth import requires_act
 from brobyg_kit.runtime import Runtime
 from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.bootstrap import SERVICE
-from brobyg_portal.domain.session import Lifetime, Person
+from brobyg_portal.domain.session import Kind, Lifetime, Person
 from brobyg_portal.entrypoints.guard import administrator, signed_in, token_maker
 from brobyg_portal.testing import Portal
 from fastapi import Depends, FastAPI
@@ -17,10 +20,31 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+#: What a route depends on, by the table's word; what asks for an act names it as its `act`.
 _ASKED_FOR = {signed_in: "signed_in", administrator: "administrator"}
 SOMEBODY = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11"
-#: What is sent to a page, by its address.
-_SENT = {"/sessions": {"subject": SOMEBODY}}
+
+
+@dataclass(frozen=True)
+class How:
+    """How a page is asked."""
+
+    #: The address, where the page's has something in it that is asked for.
+    path: str = ""
+    #: What is sent to it.
+    fields: Mapping[str, str] = field(default_factory=dict)
+    #: What those are answered who may, where it is neither 2xx nor a redirect.
+    status: int = 200
+
+
+_HOW = {Endpoint("POST", "/sessions"): How(fields={"subject": SOMEBODY})}
+#: Everybody who may come; None is nobody.
+_WHO: Sequence[tuple[Kind, str] | None] = (
+    None,
+    *(("staff", role) for role in (*sorted(ROLES - NOT_BY_PROVIDERS), "chief")),
+    ("helper", "volunteer"),
+    ("citizen", "citizen"),
+)
 
 
 def sessions_asked_for(routes: Sequence[BaseRoute]) -> Iterator[tuple[Endpoint, str]]:
@@ -29,7 +53,9 @@ def sessions_asked_for(routes: Sequence[BaseRoute]) -> Iterator[tuple[Endpoint, 
         if (inner := getattr(route, "original_router", None)) is not None:
             yield from sessions_asked_for(inner.routes)
         elif isinstance(route, APIRoute):
-            asked = {_ASKED_FOR[call] for call in _calls(route.dependant) if call in _ASKED_FOR}
+            calls = [*_calls(route.dependant)]
+            asked = {_ASKED_FOR[call] for call in calls if call in _ASKED_FOR}
+            asked |= {call.act for call in calls if hasattr(call, "act")}
             yield from (
                 (Endpoint(method, route.path), who) for method in route.methods for who in asked
             )
@@ -63,29 +89,38 @@ async def test_every_page_is_opened_by_whom_the_table_names_and_by_nobody_else(
     staffed: Portal,
 ) -> None:
     database, clock = staffed.database, staffed.running.runtime.clock
-    sessions, chief = Sessions(database, clock, Lifetime()), SOMEBODY.replace("2a11", "2a12")
-    await Administrators(database, clock).add(chief)
-    faults = []
-    for who in ("nobody", "staff", "chief"):
-        subject = chief if who == "chief" else SOMEBODY.replace("2a11", "2a13")
-        begun = await sessions.begin(Person("staff", subject, frozenset({"coordinator"})))
+    sessions, faults = Sessions(database, clock, Lifetime()), []
+    for number, who in enumerate(_WHO):
+        kind, role = who or ("staff", "")
+        subject = f"{SOMEBODY[:-2]}{number:02x}"
+        roles = frozenset() if role == "chief" else frozenset({role})
+        if role == "chief":
+            await Administrators(database, clock).add(subject)
+        begun = await sessions.begin(Person(kind, subject, roles))
         browser = staffed.browser()
-        if who != "nobody":
+        if who is not None:
             browser.client.cookies.set("brobyg", begun)
         for at, asked_for in pages_of_sessions().items():
-            form = token_maker((await sessions.seen(begun)).session)(at.path)
-            fields = {"form": form, **_SENT.get(at.path, {})} if at.method == "POST" else None
-            answer = await browser.client.request(at.method, at.path, data=fields)
-            if (answer.status_code, answer.headers.get("location", "")) != _expected(
-                who, asked_for, at, answer.headers.get("location", "")
-            ):
+            how = _HOW.get(at, How())
+            path = how.path or at.path
+            form = token_maker((await sessions.seen(begun)).session)(path)
+            fields = {"form": form, **how.fields} if at.method == "POST" else None
+            answer = await browser.client.request(at.method, path, data=fields)
+            out = answer.headers.get("location", "").startswith("/sign-in")
+            if who is None:
+                good = out
+            elif not _may(kind, role, asked_for):
+                good = answer.status_code == 403
+            else:
+                good = not out and answer.status_code in (200, 303, how.status)
+            if not good:
                 faults.append(f"{at} as {who}: {answer.status_code}")
     assert faults == []
 
 
-def _expected(who: str, asked_for: SignedIn, at: Endpoint, place: str) -> tuple[int, str]:
-    if who == "nobody":
-        return 303, f"/sign-in?next={at.path.replace('/', '%2F')}"
-    if asked_for == "administrator" and who != "chief":
-        return 403, ""
-    return (303, place) if at.method == "POST" and not place.startswith("/sign-in") else (200, "")
+def _may(kind: Kind, role: str, asked_for: str) -> bool:
+    return {
+        "signed_in": True,
+        "administrator": role == "chief",
+        "by_link": kind != "staff",
+    }.get(asked_for) or (asked_for in acts() and role in acts()[asked_for].who)

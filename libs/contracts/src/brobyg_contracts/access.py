@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol, get_args
 
 from msgspec import Meta, Struct
 
@@ -17,8 +17,9 @@ from brobyg_contracts.reference import Reference
 #: what the caller's own organisation has referred or sent; the caller's own; everybody's for who
 #: has no department in the token.
 Whose = Literal["all", "department", "organisation", "self", "head_office"]
-#: Whose session of the portal: anybody's; who was named by command.
-SignedIn = Literal["signed_in", "administrator"]
+#: Whose session of the portal: anybody's; who was named by command; a helper's or citizen's. Or an
+#: act, by whose roles it is.
+SignedIn = Literal["signed_in", "administrator", "by_link"]
 Sentence = Annotated[str, Meta(min_length=1, max_length=300)]
 #: The service's name, or * for every one; the method; the path as the service declares it.
 Place = Annotated[str, Meta(pattern=r"^([a-z]+|\*) (GET|POST|PUT|PATCH|DELETE) /\S*$")]
@@ -47,7 +48,8 @@ class Open(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class OfSession(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pages that ask for a session of the portal."""
 
-    who: SignedIn
+    #: A word of SignedIn, or an act.
+    who: str
     why: Sentence
     at: Annotated[tuple[Place, ...], Meta(min_length=1)]
 
@@ -119,8 +121,8 @@ def endpoints(service: str) -> Mapping[Endpoint, frozenset[str]]:
     return {endpoint: frozenset(names) for endpoint, names in found.items()}
 
 
-def pages_of_sessions() -> Mapping[Endpoint, SignedIn]:
-    """The portal's pages that ask for a session, and whose."""
+def pages_of_sessions() -> Mapping[Endpoint, str]:
+    """The portal's pages that ask for a session, and whose: a word of SignedIn, or an act."""
     return {
         Endpoint(*place.split(" ")[1:]): row.who for row in table().sessions for place in row.at
     }
@@ -191,6 +193,11 @@ def load(file: Traversable) -> Table:
             raise refused(
                 file, line, f"{row.act}: no roles are {sorted(unknown)}; there are {known}"
             )
+    for one in found.sessions:
+        if one.who not in get_args(SignedIn) and one.who not in seen:
+            known = ", ".join(get_args(SignedIn))
+            line = line_of(file, f"who: {one.who}")
+            raise refused(file, line, f"{one.who!r} is no act, and none of {known}")
     is_open: dict[str, bool] = {}
     for name, place in _places(found):
         if is_open.setdefault(place, name is None) != (name is None):
