@@ -41,4 +41,5 @@ PageName = Literal[
     "forbidden",
     "not_a_form",
     "away",
+    "again",
 ]
