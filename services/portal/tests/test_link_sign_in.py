@@ -275,6 +275,30 @@ async def test_a_thousand_requests_for_somebody_are_a_few_mails_and_end_no_link(
     assert len(owners.mails) == AN_HOUR + 1
 
 
+async def test_who_was_signed_in_before_is_sent_a_link_whatever_others_ask(staff, owners) -> None:
+    """In the same browser, by the same address; what it shows is nobody's to make."""
+    browser, path = await linked(staff, owners)
+    clean, _ = await opened(browser, path)
+    await browser.client.post(clean)
+    await browser.send("/sign-out", "/me")
+    attacker, proof = staff.browser(), browser.client.cookies["brobyg-known"]
+    attacker.client.cookies.set("brobyg-known", proof[:-1] + ("0" if proof[-1] != "0" else "1"))
+    for _ in range(2 * AN_HOUR):
+        await ask(attacker)
+    await follow(staff.running)
+    assert len(owners.mails) == AN_HOUR
+    for expected in (1, 2):
+        assert (await ask(browser)).status_code == 303
+        await follow(staff.running)
+        assert len(owners.mails) == AN_HOUR + expected
+    owners.known["volunteers", NOBODYS] = [CITIZEN]
+    for _ in range(AN_HOUR + 1):
+        await ask(browser, NOBODYS)  # by another address it is as unknown as any
+    await follow(staff.running)
+    assert len(owners.mails) == AN_HOUR + 2 + AN_HOUR
+    assert await tables_naming(staff.database, proof) == set()
+
+
 async def test_tries_without_end_hold_up_nobody_who_is_signed_in_or_has_a_link(
     staff, owners, time
 ) -> None:

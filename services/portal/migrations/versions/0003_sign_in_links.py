@@ -27,6 +27,12 @@ def upgrade() -> None:
             comment="HMAC-SHA256 of the mail address.",
         ),
         sa.Column(
+            "is_known",
+            sa.Boolean(),
+            nullable=False,
+            comment="Whether this browser has shown that it was signed in by this address before.",
+        ),
+        sa.Column(
             "sealed",
             sa.LargeBinary(),
             nullable=True,

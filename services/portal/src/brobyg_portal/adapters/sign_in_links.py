@@ -31,6 +31,7 @@ class Request:
 
     request_id: str
     address_hash: bytes
+    is_known: bool
     #: None where it can't be opened any more.
     address: str | None
     asked_at: datetime
@@ -43,16 +44,18 @@ class SignInLinks:
         """`clock` tells real time. The first of the `keys`, of 32 bytes, seals; all open."""
         self._database, self._clock, self._keys = database, clock, keys
 
-    async def ask(self, address: str, browser: str, wish: str) -> None:
-        """Keep that the browser with this secret asks for a link for this address.
+    async def ask(self, address: str, browser: str, wish: str, proof: str = "") -> None:
+        """Keep that the browser with this secret, and this `proof`, asks for a link for an address.
 
         Nothing is looked up: that is for the timer, and so takes no part of the answer's time.
         """
-        request_id = new_id(self._clock)
+        request_id, address_hash = new_id(self._clock), self._hash(address)
+        is_known = hmac.compare_digest(proof.encode(), self._proof(address_hash).encode())
         row = {
             "request_id": request_id,
             "browser_hash": hash_of(browser),
-            "address_hash": self._hash(address),
+            "address_hash": address_hash,
+            "is_known": is_known,
             "sealed": DataKey(self._keys[0], request_id).seal(address.encode(), _ADDRESS),
             "next": wish,
             "asked_at": self._clock.now(),
@@ -67,7 +70,7 @@ class SignInLinks:
         In the order of the addresses, by which they are locked.
         """
         wanted = (
-            select(_r.request_id, _r.address_hash, _r.sealed, _r.asked_at)
+            select(_r.request_id, _r.address_hash, _r.is_known, _r.sealed, _r.asked_at)
             .where(_r.request_id.in_(request_ids), _r.sealed.is_not(None))
             .order_by(_r.address_hash, _r.asked_at)
         )
@@ -76,18 +79,26 @@ class SignInLinks:
             Request(
                 row.request_id,
                 row.address_hash,
+                row.is_known,
                 self._opened(row.request_id, row.sealed),
                 row.asked_at,
             )
             for row in rows
         ]
 
-    async def followed(self, tx: Transaction, address_hash: bytes) -> int:
-        """How many requests for an address were followed within the hour; others wait to ask."""
-        number = int.from_bytes(address_hash[:4], "big", signed=True)
+    async def followed(self, tx: Transaction, request: Request) -> int:
+        """How many like this one were followed within the hour; others wait to ask.
+
+        Of the same address, and from browsers that are known as this one is or is not.
+        """
+        number = int.from_bytes(request.address_hash[:4], "big", signed=True)
         await tx.connection.execute(select(func.pg_advisory_xact_lock(_LOCK, number)))
         since = self._clock.now() - HOUR
-        found = select(func.count()).where(_r.address_hash == address_hash, _r.followed_at > since)
+        found = select(func.count()).where(
+            _r.address_hash == request.address_hash,
+            _r.is_known == request.is_known,
+            _r.followed_at > since,
+        )
         return int(await tx.connection.scalar(found) or 0)
 
     async def linked(self, tx: Transaction, request_id: str) -> set[Known]:
@@ -125,7 +136,15 @@ class SignInLinks:
         if not is_secret(token):
             return None
         wanted = (
-            select(_l.kind, _l.subject, _r.browser_hash, _l.ends_at, _l.used_at, _r.next)
+            select(
+                _l.kind,
+                _l.subject,
+                _r.browser_hash,
+                _l.ends_at,
+                _l.used_at,
+                _r.next,
+                _r.address_hash,
+            )
             .join(sign_in_request)
             .where(_l.token_hash == hash_of(token))
         )
@@ -134,7 +153,12 @@ class SignInLinks:
         if row is None:
             return None
         return Link(
-            Known(row.kind, row.subject), row.browser_hash, row.ends_at, row.used_at, row.next
+            Known(row.kind, row.subject),
+            row.browser_hash,
+            row.ends_at,
+            row.used_at,
+            row.next,
+            self._proof(row.address_hash),
         )
 
     async def spend(self, token: str) -> bool:
@@ -157,6 +181,10 @@ class SignInLinks:
     def _hash(self, address: str) -> bytes:
         said = b"sign-in-address\x00" + comparable_address(address).encode()
         return hmac.digest(self._keys[0], said, hashlib.sha256)
+
+    def _proof(self, address_hash: bytes) -> str:
+        said = b"signed-in-before\x00" + address_hash
+        return hmac.digest(self._keys[0], said, hashlib.sha256).hex()
 
     def _opened(self, request_id: str, sealed: bytes) -> str | None:
         for key in self._keys:

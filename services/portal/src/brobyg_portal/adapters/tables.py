@@ -10,6 +10,7 @@ from brobyg_kit.tables import Id, Instant
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -104,6 +105,12 @@ sign_in_request = Table(
     Column("request_id", Id, primary_key=True),
     Column("browser_hash", LargeBinary, nullable=False, comment="Of the browser's own secret."),
     Column("address_hash", LargeBinary, nullable=False, comment="HMAC-SHA256 of the mail address."),
+    Column(
+        "is_known",
+        Boolean,
+        nullable=False,
+        comment="Whether this browser has shown that it was signed in by this address before.",
+    ),
     Column("sealed", LargeBinary, comment="The mail address, until its owners were asked."),
     Column("next", Text, nullable=False, comment="The page to go on to."),
     Column("asked_at", Instant, nullable=False),

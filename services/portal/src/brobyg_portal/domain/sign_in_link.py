@@ -1,6 +1,6 @@
 """Links by which helpers and citizens sign in: minutes, once, in the browser that asked. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
@@ -8,7 +8,8 @@ from brobyg_portal.domain.session import Kind, Person
 
 #: How long a link is good for, from when it is mailed; and a request for one, from when it is made.
 LIFE = timedelta(minutes=10)
-#: How many requests for one address are followed within an hour; those beyond end silently.
+#: How many requests for one address are followed within an hour, and as many from browsers that
+#: were signed in by it before; those beyond end silently.
 AN_HOUR = 5
 HOUR = timedelta(hours=1)
 #: Requests that are taken within a minute, of everybody together.
@@ -41,6 +42,8 @@ class Link:
     used_at: datetime | None
     #: Where to go on.
     next: str
+    #: What shows later that this browser was signed in by this address.
+    proof: str = field(default="", repr=False)
 
 
 #: How a link is with who opens it.

@@ -7,9 +7,15 @@ from fastapi import Request
 from fastapi.responses import Response
 
 #: The session; a sign-in on its way; what was typed when a session had ended; that a link was asked
-#: for here.
-Name: TypeAlias = Literal["session", "attempt", "typed", "asked"]
-_SUFFIX = {"session": "", "attempt": "-sign-in", "typed": "-typed", "asked": "-asked"}
+#: for here; that somebody was signed in here by one.
+Name: TypeAlias = Literal["session", "attempt", "typed", "asked", "known"]
+_SUFFIX = {
+    "session": "",
+    "attempt": "-sign-in",
+    "typed": "-typed",
+    "asked": "-asked",
+    "known": "-known",
+}
 
 
 @dataclass(frozen=True, slots=True)

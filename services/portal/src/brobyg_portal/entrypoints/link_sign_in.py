@@ -25,6 +25,8 @@ from brobyg_portal.use_cases.link_sign_in import LinkSignIn
 
 #: How long a browser is known that asked, seconds: longer than any link that it is sent.
 _ASKED_SECONDS = 3600
+#: How long it is known that somebody was signed in by a link in a browser, seconds: half a year.
+_KNOWN_SECONDS = 180 * 24 * 3600
 #: Whom a link leads to that names no page.
 _HOME = "/me"
 _STATUS: Mapping[LinkState, int] = {
@@ -98,8 +100,9 @@ class LinkRoutes:
         if not is_mail_address(email):
             wrong = "missing" if not email else "not_an_address"
             return self._form(request, wish, email, {"email": wrong})
-        had = self._cookies.read(request, "asked")
-        secret = await self._signing_in.ask(email, had, _HOME if wish == "/" else wish)
+        had, proof = (self._cookies.read(request, name) for name in ("asked", "known"))
+        wish = _HOME if wish == "/" else wish
+        secret = await self._signing_in.ask(email, had, wish, proof)
         response = redirect("/sign-in/link/sent")
         self._cookies.put(response, "asked", secret, _ASKED_SECONDS)
         return response
@@ -129,6 +132,7 @@ class LinkRoutes:
             return self._page(request, entered)
         response = redirect(own_path(entered.next))
         self._cookies.put(response, "session", entered.token)
+        self._cookies.put(response, "known", entered.proof, _KNOWN_SECONDS)
         return response
 
     def _page(self, request: Request, state: LinkState) -> Response:

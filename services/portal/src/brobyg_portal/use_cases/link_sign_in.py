@@ -6,7 +6,7 @@ timer, from which nothing comes back to who asked.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from brobyg_kit.clock import Clock
@@ -44,6 +44,8 @@ class Entered:
     token: str
     #: Where to go on.
     next: str
+    #: What the browser keeps, by which it is known when it asks again.
+    proof: str = field(repr=False)
 
 
 class LinkSignIn:
@@ -56,10 +58,13 @@ class LinkSignIn:
         self._links, self._owners, self._sessions = links, owners, sessions
         self._clock = clock
 
-    async def ask(self, address: str, browser: str | None, wish: str) -> str:
-        """Note that somebody asks; the secret that their browser keeps, the one it has if any."""
+    async def ask(self, address: str, browser: str | None, wish: str, proof: str | None) -> str:
+        """Note that somebody asks; the secret that their browser keeps, the one it has if any.
+
+        `proof` is what the browser kept when somebody last signed in by a link in it.
+        """
         secret = browser if browser is not None and is_secret(browser) else new_secret()
-        await self._links.ask(address, secret, wish)
+        await self._links.ask(address, secret, wish, proof or "")
         return secret
 
     async def follow(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
@@ -85,7 +90,7 @@ class LinkSignIn:
         if request.address is None or over:
             await self._links.end_request(tx, request.request_id, followed=False)
             return
-        if await self._links.followed(tx, request.address_hash) >= AN_HOUR:
+        if await self._links.followed(tx, request) >= AN_HOUR:
             await self._links.end_request(tx, request.request_id, followed=False)
             return
         found = await self._owners.find(request.address)
@@ -130,4 +135,4 @@ class LinkSignIn:
         except BaseException:
             await self._links.release(token)
             raise
-        return Entered(session, link.next)
+        return Entered(session, link.next, link.proof)
