@@ -30,7 +30,7 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 from reference_data import give_reference
 from sqlalchemy import select
 
-from .page_table import ASKED_BY, LINK, THEN, KnownOffers
+from .page_table import ASKED_BY, LINK, THEN, KnownOffers, LostSessions
 
 #: Seals addresses.
 _KEY = b"k" * 32
@@ -156,6 +156,7 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         with pytest.MonkeyPatch.context() as patched:  # while it is built
             patched.setattr(brobyg_portal.bootstrap, "HttpOffers", lambda _: KnownOffers())
+            patched.setattr(brobyg_portal.bootstrap, "Sessions", LostSessions)
             portal = served(
                 PORTAL,
                 postgres,

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 from brobyg_kit.ids import derived_id
+from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.domain.session import Person
 from brobyg_portal.domain.sign_in_link import Known
-from brobyg_portal.errors import MatchingUnavailable, UnknownLink
+from brobyg_portal.errors import MatchingUnavailable, ServiceUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, OfferState, Reply
 from playwright.async_api import Page as Tab
 
@@ -25,6 +26,8 @@ LINK, ASKED_BY = "l" * 43, "b" * 43
 #: An administrator, and somebody who signs in by a link.
 CHIEF = Person("staff", derived_id("staff"), frozenset({"coordinator"}), "brobyg", "randers")
 VOLUNTEER = Known("helper", derived_id("helper")).person
+#: Whose sessions can't be ended, as what would end them does not answer.
+LOST = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2aff"
 
 Act = Callable[[Tab], Awaitable[None]]
 
@@ -80,6 +83,11 @@ async def _end_nobodys(tab: Tab) -> None:
     await tab.locator("#errors").wait_for()
 
 
+async def _end_lost(tab: Tab) -> None:
+    await tab.locator("#subject").fill(LOST)
+    await tab.locator("form[action='/sessions'] button[type=submit]").click()
+
+
 async def _sign_out(tab: Tab) -> None:
     await tab.locator("form[action='/sign-out'] button").first.click()
 
@@ -129,6 +137,7 @@ PAGES = (
     Page(
         "sessions-errors", "/sessions", "/sessions", 422, _end_nobodys, signed_in=True, fully=False
     ),
+    Page("again", "/sessions", "/sessions", 503, _end_lost, signed_in=True),
     Page("me", "/me", "/me", picture=True, signed_in=True, who=VOLUNTEER, fully=False),
     Page(
         "passkeys",
@@ -150,6 +159,16 @@ PAGES = (
     Page("parts-dialog", "/parts", "/parts", act=_open_dialog),
     Page("parts-discard", "/parts/discard", "/parts/discard"),
 )
+
+
+class LostSessions(Sessions):
+    """Stands in for sessions, of which one's are lost on the way."""
+
+    async def end_all_of(self, subject: str) -> int:
+        """See LOST."""
+        if subject == LOST:
+            raise ServiceUnavailable
+        return await super().end_all_of(subject)
 
 
 class KnownOffers:
