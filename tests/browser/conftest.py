@@ -22,7 +22,8 @@ from brobyg_portal.bootstrap import SERVICE as PORTAL
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 from reference_data import give_reference
 
-from .page_table import THEN, KnownOffers
+from .known_services import THEN, KnownServices
+from .page_table import KnownOffers
 
 #: A common phone, CSS pixels.
 PHONE = ViewportSize(width=390, height=844)
@@ -140,6 +141,7 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         with pytest.MonkeyPatch.context() as patched:  # while it is built
             patched.setattr(brobyg_portal.bootstrap, "HttpOffers", lambda _: KnownOffers())
+            patched.setattr(brobyg_portal.bootstrap, "HttpServices", KnownServices)
             portal = served(
                 PORTAL,
                 postgres,

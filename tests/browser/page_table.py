@@ -6,15 +6,15 @@ with pages and is not listed fails one of them.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import get_args
 
+from brobyg_portal.domain.session import Person
 from brobyg_portal.errors import MatchingUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, OfferState, Reply
 from playwright.async_api import Page as Tab
 
-#: When all that the pages show is.
-THEN = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
+from .known_services import CHIEF, LUCKY, OPERATOR, THEN
 
 Act = Callable[[Tab], Awaitable[None]]
 
@@ -32,8 +32,9 @@ class Page:
     status: int = 200
     #: What a reader does on it until it is in that state; None for nothing.
     act: Act | None = None
-    #: Whether it is opened by who is signed in: an administrator of staff.
+    #: Whether it is opened by who is signed in, and who that is: an administrator of staff.
     signed_in: bool = False
+    who: Person = CHIEF
     #: Whether it is compared with its picture. One page of each look is enough.
     picture: bool = False
     #: Whether it is walked through by keyboard and turned right to left. Not where another state
@@ -69,11 +70,16 @@ async def _end_nobodys(tab: Tab) -> None:
     await tab.locator("#errors").wait_for()
 
 
+async def _send(tab: Tab) -> None:
+    await tab.locator("main form button[type=submit]").click()
+
+
 async def _sign_out(tab: Tab) -> None:
     await tab.locator("form[action='/sign-out'] button").first.click()
 
 
 _ANSWER = "/answer/{token}"
+_LETTER = "/operations/{service}/{letter_id}"
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
     Page("offer-of-another-pathway", _ANSWER, "/answer/other"),
@@ -101,6 +107,22 @@ PAGES = (
     Page(
         "sessions-errors", "/sessions", "/sessions", 422, _end_nobodys, signed_in=True, fully=False
     ),
+    *(
+        Page(name, *at, signed_in=True, who=OPERATOR, picture=name == "operations", fully=fully)
+        for name, fully, *at in (
+            ("operations", True, "/operations", "/operations"),
+            ("operations-done", False, "/operations", "/operations?done=discarded&page=2"),
+            ("dead-letter", True, _LETTER, "/operations/referral/1"),
+            ("dead-letter-waits", False, _LETTER, "/operations/referral/13"),
+            ("dead-letter-gone", False, _LETTER, "/operations/referral/21", 404),
+            ("replay", True, f"{_LETTER}/replay", "/operations/referral/1/replay"),
+            ("not-replayed", False, f"{_LETTER}/replay", "/operations/referral/1/replay", 409, _send),
+            ("discard", True, f"{_LETTER}/discard", "/operations/referral/1/discard"),
+            ("discard-errors", False, f"{_LETTER}/discard", "/operations/referral/1/discard", 422, _send),
+        )
+    ),
+    Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
+    Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
     Page("signed-out", "/", "/", 200, _sign_out, signed_in=True),
     Page("statement", "/was", "/was", picture=True),
     Page("nowhere", "", "/nowhere", 404),

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from brobyg_kit.ids import derived_id
 from brobyg_kit.testing import Running
 from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.domain.session import Lifetime, Person
@@ -25,6 +24,7 @@ from playwright.async_api import (
 from playwright.async_api import Page as Tab
 
 from . import pictures
+from .known_services import CHIEF
 from .page_table import PAGES, Page
 
 #: WCAG 2.1 A and AA, which the law requires (Lov om tilgængelighed af offentlige organers
@@ -70,13 +70,12 @@ _REACHED = """
 """
 
 
-async def signed_in(portal: Running) -> tuple[str, str]:
-    """Name and value of the cookie of a new session of an administrator."""
+async def signed_in(portal: Running, who: Person) -> tuple[str, str]:
+    """Name and value of the cookie of a new session of this person; CHIEF is an administrator."""
     database, clock = portal.runtime.database, portal.runtime.clock
     assert database is not None
     sessions = Sessions(database, clock, Lifetime(timedelta(minutes=30), timedelta(hours=10)))
-    who = Person("staff", derived_id("staff"), frozenset({"coordinator"}), "brobyg", "randers")
-    await Administrators(database, clock).add(who.subject)
+    await Administrators(database, clock).add(CHIEF.subject)
     await sessions.end_all_of(who.subject)  # those of earlier pages would be on this one
     return Cookies(secure=False).name("session"), await sessions.begin(who)
 
@@ -117,7 +116,7 @@ class Reader:
         """Bring the tab to the page in that language; what answered is returned."""
         await self.context.clear_cookies()
         if page.signed_in:
-            name, value = await signed_in(self.portal)
+            name, value = await signed_in(self.portal, page.who)
             url = self.portal.url
             await self.context.add_cookies([{"name": name, "value": value, "url": url}])
         separator = "&" if "?" in page.path else "?"

@@ -18,6 +18,7 @@ from brobyg_portal.adapters.assets import assets
 from brobyg_portal.adapters.pages import Help
 from brobyg_portal.domain.address import Address
 from brobyg_portal.domain.listing import Column, listing
+from brobyg_portal.domain.operations import Letter, Overview, ServiceState, Trouble
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.wording import choose_language
@@ -28,10 +29,19 @@ from brobyg_portal.texts import FOLDER
 from pydantic import ValidationError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
+LETTER = Letter(1, "e", "s", "t", "hospital.appointment.v1", 0, 5, "dead", "x", 7, NOON, NOON)
+OVERVIEW = Overview([
+    ServiceState("matching", "silent", None, (Trouble("down", "", "brobyg local start matching"),))
+])  # fmt: skip
 FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
-    "errors": {"subject": "not_an_id"}, "form": lambda path: f"nonce.{path}",
+    "errors": {}, "form": lambda path: f"nonce.{path}",
+    "departments": {}, "organisations": {}, "overview": OVERVIEW,
+    "services": listing([Column("name", sortable=False)], [{"name": "matching"}], "", ""),
+    "letters": listing([Column("type")], [{"type": "t", "service": "matching", "id": 1, "reason": "x"}], "", ""),
+    "now": NOON, "done": "replayed", "letter": LETTER, "refused": True, "chosen": "",
+    "reasons": ["mistaken"],
     "session": Session(
         "s", "staff", "p", frozenset({"coordinator"}), None, None, NOON, administrator=True
     ),
@@ -101,8 +111,8 @@ def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
         step <= 1
         for step in (b - a for a, b in zip(outline.headings, outline.headings[1:], strict=False))
     )
-    assert [outline.tags[one] for one in ("main", "header", "footer", "nav")] == [1, 1, 1, 1]
-    assert outline.tags["script"] == 0
+    assert [outline.tags[one] for one in ("main", "header", "footer", "nav")] == [1, 1, 1, 2]
+    assert outline.tags["script"] == (2 if name == "operations" else 0)
     assert not [
         tag
         for tag, attributes in outline.attributes
@@ -118,7 +128,7 @@ def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
 def test_the_buttons_say_what_they_do_in_one_named_group(
     name: PageName, buttons: int, language: str, pathway: str
 ) -> None:
-    html = written(name, language, pathway)
+    html = written(name, language, pathway, {**FACTS, "session": None})
     outline = Outline(html)
     assert (
         outline.tags["form"],

@@ -96,7 +96,7 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
 
 def _issuers() -> str:
     """The portal issues tokens for those whom it has signed in (BROBYG_ISSUERS)."""
-    roles = sorted(set(sign_in().staff.values()))
+    roles = sorted({*sign_in().staff.values(), "citizen", "volunteer"})
     return f"""[[issuer]]
 issuer = "{PORTAL_ISSUER}"
 keys = "{PORTAL_PUBLIC_KEYS}"

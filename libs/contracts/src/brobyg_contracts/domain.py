@@ -21,7 +21,8 @@ __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upca
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
 #: to the internet, may only pass answers on. `data_protection` is the data protection officer,
-#: for any department. `operator` keeps the services running and sees nothing of anybody.
+#: for any department. `operator` keeps the services running and sees nothing of anybody. `citizen`
+#: sees what is held of them, as the portal says who they are.
 ROLES = frozenset(
     {
         "hospital",
@@ -33,6 +34,7 @@ ROLES = frozenset(
         "portal",
         "data_protection",
         "operator",
+        "citizen",
     }
 )
 #: The topics that hold how things are, not what happened: of each key the last record.

@@ -13,7 +13,7 @@ from brobyg_contracts.domain import ROLES
 from brobyg_contracts.errors import InvalidDocument
 
 #: Roles that no provider gives: ours alone, and that of who signs in by links.
-NOT_BY_PROVIDERS = frozenset({"service", "portal", "volunteer"})
+NOT_BY_PROVIDERS = frozenset({"service", "portal", "volunteer", "citizen"})
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 #: The names on the way to a claim, the outermost first.

@@ -1,17 +1,21 @@
 """Puts the portal together: pages, who is signed in, no events."""
 
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.clock import AcceleratedClock, Clock, WallClock
 from brobyg_kit.export_api import export_router
+from brobyg_kit.operations import report_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_portal.adapters.forms import KEPT_FORM, KeptForms, Spent
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpOffers, HttpServices, Minter
 from brobyg_portal.adapters.mapping import mapping
+from brobyg_portal.adapters.names import Names
+from brobyg_portal.adapters.operations import Operations
 from brobyg_portal.adapters.pages import Help, Pages
 from brobyg_portal.adapters.provider import Client, OidcProvider
 from brobyg_portal.adapters.retention import retention
@@ -22,6 +26,7 @@ from brobyg_portal.domain.session import Lifetime
 from brobyg_portal.entrypoints import parts, start, statement, static, web
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
+from brobyg_portal.entrypoints.operations import OperationsRoutes
 from brobyg_portal.entrypoints.sign_in import SignInRoutes
 from brobyg_portal.settings import PortalSettings
 from brobyg_portal.use_cases.signing_in import SigningIn
@@ -59,13 +64,16 @@ def build(resources: Resources) -> Parts:
         signing_in = SigningIn(provider, settings.portal_provider_issuer, claims, is_administrator)
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
+    operations = Operations(services, partial(report_of, "portal", resources.health, _nothing_waits))
+    names = Names(services, clock)
     return Parts(
         routers=[export_router(database, "portal", HOLDINGS, acts=_EXPORT_ACTS)],
         public_routers=[
             web.router(HttpOffers(clients["matching"]), pages, secure=cookies.secure),
             signs.router(),
             signs.told_router(),
-            start.router(guard, sessions),
+            start.router(guard, sessions, names),
+            OperationsRoutes(guard, operations, clock).router(),
             statement.router(pages),
             static.router(),
             *([parts.router(pages, clock)] if settings.portal_parts else []),
@@ -78,6 +86,11 @@ def build(resources: Resources) -> Parts:
             *([] if provider is None else [provider.close]),
         ],
     )
+
+
+async def _nothing_waits() -> dict[str, object]:
+    """The portal handles and publishes no events."""
+    return {}
 
 
 def _real(clock: Clock) -> Clock:

@@ -34,4 +34,9 @@ PageName = Literal[
     "forbidden",
     "not_a_form",
     "away",
+    "operations",
+    "dead_letter",
+    "letter_gone",
+    "replay",
+    "discard",
 ]

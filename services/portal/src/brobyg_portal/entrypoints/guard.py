@@ -102,8 +102,7 @@ class Guard:
         **facts: object,
     ) -> Response:
         """A page that knows who is signed in, and whose forms can be sent."""
-        session: Session | None = request.state.session
-        return self._render(request, page, status, headers, form=token_maker(session), **facts)
+        return self._render(request, page, status, headers, **facts)
 
     def _render(
         self,
@@ -115,8 +114,9 @@ class Guard:
     ) -> Response:
         template = f"default/{page}.html"
         return self._pages.render(
-            request, template, status, language=None, headers=headers, **facts
-        )
+            request, template, status, language=None, headers=headers,
+            form=token_maker(request.state.session), **facts,
+        )  # fmt: skip
 
     async def _answer(self, request: Request, handler: Handler) -> Response:
         request.state.session, request.state.typed, request.state.form_key = None, {}, ""
