@@ -32,6 +32,13 @@ COORDINATOR = bearer("coordinator")
 READY = dict.fromkeys(
     ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
 )
+#: Matching's own keys.
+MATCHING_KEYS = {
+    "matching_link_keys": "a key for the links of these tests only",
+    "matching_registration_keys": "a key for the registrations of these tests only",
+    "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+    "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
+}
 HELPER = {
     "name": "Ellen Louise Test Lauridsen",
     "email": "ellen@example.org",
@@ -189,14 +196,8 @@ async def asked(
     serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
 ) -> AsyncIterator[OpenOffers]:
     """Two helpers are asked whether they come along in two days' time."""
-    keys = {
-        "matching_link_keys": "a key for the links of these tests only",
-        "matching_registration_keys": "a key for the registrations of these tests only",
-        "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
-        "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
-    }
     async with (
-        serve(MATCHING, clock=clock, **keys) as matching,
+        serve(MATCHING, clock=clock, **MATCHING_KEYS) as matching,
         serve(PORTAL, clock=clock, matching_url=matching.url) as portal,
     ):
         assert matching.runtime.database is not None

@@ -37,9 +37,11 @@ FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
     "errors": {}, "form": lambda path: f"nonce.{path}",
-    "departments": {}, "organisations": {}, "overview": OVERVIEW,
+    "names": {"departments": {}, "organisations": {}}, "overview": OVERVIEW,
     "services": listing([Column("name", sortable=False)], [{"name": "matching"}], "", ""),
-    "letters": listing([Column("type")], [{"type": "t", "service": "matching", "id": 1, "reason": "x"}], "", ""),
+    "letters": listing(
+        [Column("type")], [{"type": "t", "service": "matching", "id": 1, "reason": "x"}], "", ""
+    ),
     "now": NOON, "done": "replayed", "letter": LETTER, "refused": True, "chosen": "",
     "reasons": ["mistaken"],
     "session": Session(

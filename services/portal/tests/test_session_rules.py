@@ -201,7 +201,9 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(tmp_path
         asked.append(request)
         return answers[len(asked) - 1]
 
-    client = httpx2.AsyncClient(base_url="http://m", transport=httpx2.MockTransport(handle))
+    client = httpx2.AsyncClient(
+        base_url="http://m", transport=httpx2.MockTransport(handle), auth=("the portal", "its own")
+    )
     minter = Minter(tmp_path / "private", WallClock())
     services = HttpServices(minter, {"matching": client})
     said = await services.ask(WHO, "matching", "POST", "/x", body={"b": 2}, key="once")

@@ -64,7 +64,9 @@ def build(resources: Resources) -> Parts:
         signing_in = SigningIn(provider, settings.portal_provider_issuer, claims, is_administrator)
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
-    operations = Operations(services, partial(report_of, "portal", resources.health, _nothing_waits))
+    operations = Operations(
+        services, partial(report_of, "portal", resources.health, _nothing_waits)
+    )
     names = Names(services, clock)
     return Parts(
         routers=[export_router(database, "portal", HOLDINGS, acts=_EXPORT_ACTS)],

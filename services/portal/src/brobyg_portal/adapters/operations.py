@@ -59,9 +59,7 @@ class Operations:
         """Have it tried again. Raises ServiceUnavailable; the same may be asked again."""
         return await self._settle(session, service, f"/dead-letters/{letter_id}/replay", None)
 
-    async def discard(
-        self, session: Session, service: str, letter_id: int, reason: str
-    ) -> Settled:
+    async def discard(self, session: Session, service: str, letter_id: int, reason: str) -> Settled:
         """Give up on it. Raises ServiceUnavailable; the same may be asked again."""
         body = {"reason": reason}
         return await self._settle(session, service, f"/dead-letters/{letter_id}/discard", body)
@@ -110,4 +108,3 @@ def _read(service: str, status: int, body: bytes, kind: type[ReadT]) -> ReadT:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
         raise ServiceUnavailable(f"{service}: the answer has an unexpected form") from error
-

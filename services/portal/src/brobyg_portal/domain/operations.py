@@ -9,6 +9,10 @@ from typing import Literal, TypeAlias
 State: TypeAlias = Literal["ready", "not_ready", "silent", "refused"]
 
 
+#: Causes that stop no service: something waits.
+WAITING = ("parked", "dead_letters")
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Something that is not well with a service, as the service itself tells it."""
@@ -98,6 +102,15 @@ class ServiceState:
     troubles: tuple[Trouble, ...] = ()
     letters: Letters | None = None
 
+    def grave(self, trouble: Trouble) -> bool:
+        """Whether it keeps the service from its work; else something waits."""
+        return self.state != "ready" and trouble.cause not in WAITING
+
+    def count(self, trouble: Trouble) -> int | None:
+        """How many events the trouble is about; None where it is about none."""
+        counts = (self.report.parked, self.report.dead_letters) if self.report else (None, None)
+        return dict(zip(WAITING, counts, strict=True)).get(trouble.cause)
+
     @property
     def lag(self) -> int:
         """Events that are not handled yet."""
@@ -112,6 +125,8 @@ class Wrong:
     trouble: Trouble
     #: Whether the service does not do its work; else something waits.
     grave: bool
+    #: How many events it is about; None where it is about none.
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +139,7 @@ class Overview:
     def wrong(self) -> list[Wrong]:
         """What is not well: what stops a service first."""
         found = [
-            Wrong(one.name, trouble, one.state != "ready" and trouble.cause not in WAITING)
+            Wrong(one.name, trouble, one.grave(trouble), one.count(trouble))
             for one in self.services
             for trouble in one.troubles
         ]
@@ -177,10 +192,6 @@ class Overview:
             for ending in (one.report.endings if one.report else ())
         ]
         return sorted(found, key=lambda one: one[1].days)
-
-
-#: Causes that stop no service: something waits.
-WAITING = frozenset({"parked", "dead_letters"})
 
 
 def seen(name: str, report: Report, letters: Letters | None) -> ServiceState:

@@ -38,7 +38,7 @@ def router(guard: Guard, sessions: Sessions, names: Names) -> APIRouter:
     @routes.get("/", summary="Who you are and what you may")
     async def start(request: Request, session: Whoever, language: Language = None) -> Response:
         del language  # the page knows it
-        return guard.page(request, "start", **await names.all(session))
+        return guard.page(request, "start", names=await names.all(session))
 
     @routes.get("/sessions", summary="Who is signed in")
     async def look(
@@ -77,7 +77,7 @@ def router(guard: Guard, sessions: Sessions, names: Names) -> APIRouter:
         status = 422 if errors else 200
         return guard.page(
             request, "sessions", status, listing=shown, typed=typed, ended=ended, errors=errors,
-            **await names.all(session),
+            names=await names.all(session),
         )  # fmt: skip
 
     return routes
