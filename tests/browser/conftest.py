@@ -16,9 +16,13 @@ from brobyg_kit.clock import ManualClock
 from brobyg_kit.event import Event, EventData, encode_data
 from brobyg_kit.ids import derived_id, new_id
 from brobyg_kit.testing import Running, bearer, eventually, served
+from brobyg_kit.tokens import generate_keys
 from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
+from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.bootstrap import SERVICE as PORTAL
+from brobyg_portal.domain.session import Lifetime, Person
+from brobyg_portal.entrypoints.cookies import Cookies
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 from reference_data import give_reference
 
@@ -39,6 +43,18 @@ MATCHING_KEYS = {
     "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
     "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
 }
+#: Referral's.
+REFERRAL_KEYS = {
+    f"referral_{name}_key": base64.b64encode(name[:1].encode() * 32).decode()
+    for name in ("encryption", "cpr")
+}
+ISSUERS = """[[issuer]]
+issuer = "brobyg-portal"
+keys = "portal-public.jwks.json"
+roles = ["citizen", "coordinator", "data_protection", "operator", "volunteer"]
+every_department = ""
+longest_seconds = 60
+"""
 HELPER = {
     "name": "Ellen Louise Test Lauridsen",
     "email": "ellen@example.org",
@@ -160,6 +176,23 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
             )
             running = await stack.enter_async_context(portal)
         yield running
+
+
+def believed(folder: Path) -> tuple[Path, Path]:
+    """The file of issuers by which services believe a portal, and the key it signs with."""
+    generate_keys(folder / "portal.jwk.json", folder / "portal-public.jwks.json")
+    (folder / "issuers.toml").write_text(ISSUERS)
+    return folder / "issuers.toml", folder / "portal.jwk.json"
+
+
+async def sign_in(visit: Visit, portal: Running, who: Person) -> Page:
+    """Have this browser be somebody's."""
+    database, clock = portal.runtime.database, portal.runtime.clock
+    assert database is not None
+    sessions = Sessions(database, clock, Lifetime(timedelta(minutes=30), timedelta(hours=10)))
+    name, value = Cookies(secure=False).name("session"), await sessions.begin(who)
+    await visit.context.add_cookies([{"name": name, "value": value, "url": portal.url}])
+    return visit.page
 
 
 @dataclass

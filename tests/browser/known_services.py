@@ -16,6 +16,11 @@ CHIEF = Person(
     "staff", derived_id("staff"), frozenset({"coordinator"}), "municipality-0730", "randers"
 )
 OPERATOR = Person("staff", derived_id("operator"), frozenset({"operator"}), "brobyg")
+CITIZEN = Person("citizen", derived_id("somebody"), frozenset({"citizen"}))
+#: Of whom nobody has seen anything.
+HELPER = Person("helper", derived_id("helper"), frozenset({"volunteer"}))
+#: Who was erased.
+ERASED = Person("citizen", derived_id("erased"), frozenset({"citizen"}))
 #: Looks when all is well.
 LUCKY = Person("staff", derived_id("lucky"), frozenset({"operator"}), "brobyg", "randers")
 
@@ -82,6 +87,8 @@ class KnownServices:
         del query, body, key
         if path.startswith("/reference/"):
             return _said(_LABELS[path.rpartition("/")[2]])
+        if path.endswith("/accesses"):
+            return _accesses(path.split("/")[2])
         if session.subject == LUCKY.subject:
             return _said(_WELL if path == "/operations" else {"letters": [], "total": 0})
         if service == "matching":
@@ -95,6 +102,25 @@ class KnownServices:
         if method == "POST":
             return _said({}, 409)
         return _said(_letter(number)) if number < 20 else _said({}, 404)
+
+
+def _accesses(person_id: str) -> Answered:
+    if person_id == ERASED.subject:
+        return _said({}, 404)
+    purposes = ("call", "message", "arrange", "search", "meet")
+    found = [
+        {
+            "id": number, "read_at": THEN - timedelta(days=9 * (31 - number), minutes=37 * number),
+            "roles": ["service"] if number % 5 in (1, 4) else ["coordinator"],
+            "organisation": None if number % 5 in (1, 4) else "municipality-0730",
+            "department": None if number % 5 in (1, 4) else "randers-norddjurs",
+            "purpose": "safety" if number == 28 else purposes[number % 5],
+            "emergency": "at_the_door" if number == 28 else None,
+        }
+        for number in range(31, 0, -1)
+        if person_id != HELPER.subject
+    ]  # fmt: skip
+    return _said({"accesses": found, "before": None})
 
 
 def _said(body: object, status: int = 200) -> Answered:

@@ -14,7 +14,7 @@ from brobyg_portal.errors import MatchingUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, OfferState, Reply
 from playwright.async_api import Page as Tab
 
-from .known_services import CHIEF, LUCKY, OPERATOR, THEN
+from .known_services import CHIEF, CITIZEN, ERASED, HELPER, LUCKY, OPERATOR, THEN
 
 Act = Callable[[Tab], Awaitable[None]]
 
@@ -79,6 +79,7 @@ async def _sign_out(tab: Tab) -> None:
 
 
 _ANSWER = "/answer/{token}"
+_ACCESSES = "/citizens/{person_id}/accesses"
 _LETTER = "/operations/{service}/{letter_id}"
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
@@ -135,6 +136,11 @@ PAGES = (
             ),
         )
     ),
+    Page("my-data", "/my-data", "/my-data", picture=True, signed_in=True, who=CITIZEN),
+    Page("my-data-empty", "/my-data", "/my-data", signed_in=True, who=HELPER, fully=False),
+    Page("my-data-erased", "/my-data", "/my-data", 404, signed_in=True, who=ERASED, fully=False),
+    Page("my-data-staff", "/my-data", "/my-data", 403, signed_in=True, fully=False),
+    Page("accesses", _ACCESSES, f"/citizens/{CITIZEN.subject}/accesses?sort=who", signed_in=True),
     Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
     Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
     Page("signed-out", "/", "/", 200, _sign_out, signed_in=True),

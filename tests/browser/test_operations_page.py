@@ -6,7 +6,6 @@ The portal and matching are real; the other services are down.
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest_asyncio
@@ -16,25 +15,12 @@ from brobyg_kit.free_ports import free_port
 from brobyg_kit.ids import new_id
 from brobyg_kit.parking import Origin, Parking, Received
 from brobyg_kit.testing import Running
-from brobyg_kit.tokens import generate_keys
 from brobyg_matching.bootstrap import SERVICE as MATCHING
-from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.bootstrap import SERVICE as PORTAL
-from brobyg_portal.domain.session import Lifetime, Person
-from brobyg_portal.entrypoints.cookies import Cookies
 from msgspec import Raw
-from playwright.async_api import Page
 
-from .conftest import MATCHING_KEYS, Visit
+from .conftest import MATCHING_KEYS, Visit, believed, sign_in
 from .known_services import OPERATOR
-
-ISSUERS = """[[issuer]]
-issuer = "brobyg-portal"
-keys = "portal-public.jwks.json"
-roles = ["operator", "volunteer"]
-every_department = ""
-longest_seconds = 60
-"""
 
 
 @dataclass(frozen=True)
@@ -68,34 +54,23 @@ class System:
         found = await Parking("matching").listed(self.database)
         return {one.subject: one.state for one in found}
 
-    async def sign_in(self, visit: Visit, who: Person) -> Page:
-        """Have this browser be somebody's."""
-        database, clock = self.portal.runtime.database, self.portal.runtime.clock
-        assert database is not None
-        sessions = Sessions(database, clock, Lifetime(timedelta(minutes=30), timedelta(hours=10)))
-        name, value = Cookies(secure=False).name("session"), await sessions.begin(who)
-        url = self.portal.url
-        await visit.context.add_cookies([{"name": name, "value": value, "url": url}])
-        return visit.page
-
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def system(
     serve: Callable[..., AbstractAsyncContextManager[Running]], tmp_path: Path
 ) -> AsyncIterator[System]:
     """The services believe the portal, and it signs in people of its own."""
-    generate_keys(tmp_path / "portal.jwk.json", tmp_path / "portal-public.jwks.json")
-    (tmp_path / "issuers.toml").write_text(ISSUERS)
+    issuers, signing = believed(tmp_path)
     nobody = {
         f"{name}_url": f"http://127.0.0.1:{free_port()}"
         for name in ("referral", "notification", "reporting")
     }
     async with (
-        serve(MATCHING, issuers=tmp_path / "issuers.toml", **MATCHING_KEYS) as matching,
+        serve(MATCHING, issuers=issuers, **MATCHING_KEYS) as matching,
         serve(
             PORTAL,
             matching_url=matching.url,
-            portal_signing_key=tmp_path / "portal.jwk.json",
+            portal_signing_key=signing,
             **nobody,
         ) as portal,
     ):
@@ -107,7 +82,7 @@ async def test_an_operator_settles_dead_letters_without_javascript_and_each_once
 ) -> None:
     for subject in ("first", "second"):
         await system.park(subject)
-    page = await system.sign_in(visit, OPERATOR)
+    page = await sign_in(visit, system.portal, OPERATOR)
     await page.goto(f"{system.portal.url}/operations")
     wrong = page.get_by_role("alert").first
     assert "referral svarer ikke." in await wrong.inner_text()
@@ -143,7 +118,7 @@ async def test_the_page_keeps_itself_fresh_and_leaves_the_focus_where_it_is(
     system: System, scripted: Visit
 ) -> None:
     await system.park("first")
-    page = await system.sign_in(scripted, OPERATOR)
+    page = await sign_in(scripted, system.portal, OPERATOR)
     await page.goto(f"{system.portal.url}/operations")
     first = page.get_by_role("link", name="dk.brobyg.first.broken")
     await first.focus()

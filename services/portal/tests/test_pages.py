@@ -44,6 +44,8 @@ FACTS: dict[str, Any] = {
     ),
     "now": NOON, "done": "replayed", "letter": LETTER, "refused": True, "chosen": "",
     "reasons": ["mistaken"],
+    "own": True, "person_id": "p", "before": None, "older": 7, "emergencies": 1,
+    "accesses": listing([Column("read_at")], [{"read_at": NOON}], "", ""),
     "session": Session(
         "s", "staff", "p", frozenset({"coordinator"}), None, None, NOON, administrator=True
     ),

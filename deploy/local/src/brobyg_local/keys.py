@@ -46,6 +46,8 @@ TOKENS = {
 #: The portal's own key, with which it asks services for whoever is signed in, and its public half.
 PORTAL_KEY, PORTAL_PUBLIC_KEYS = "portal.jwk.json", "portal-public.jwks.json"
 PORTAL_ISSUER = "brobyg-portal"
+#: The roles of those who sign in there by links.
+BY_LINKS = ("volunteer", "citizen")
 
 
 def make_keys(folder: StateFolder) -> dict[str, str]:
@@ -96,7 +98,7 @@ def make_keys(folder: StateFolder) -> dict[str, str]:
 
 def _issuers() -> str:
     """The portal issues tokens for those whom it has signed in (BROBYG_ISSUERS)."""
-    roles = sorted({*sign_in().staff.values(), "citizen", "volunteer"})
+    roles = sorted({*sign_in().staff.values(), *BY_LINKS})
     return f"""[[issuer]]
 issuer = "{PORTAL_ISSUER}"
 keys = "{PORTAL_PUBLIC_KEYS}"

@@ -21,20 +21,20 @@ __all__ = ["EVENTS", "TOPICS", "UNVERSIONED", "major_of", "unknown_words", "upca
 
 #: What a token's bearer may be. `service` may read people's contacts; `portal`, which is open
 #: to the internet, may only pass answers on. `data_protection` is the data protection officer,
-#: for any department. `operator` keeps the services running and sees nothing of anybody. `citizen`
-#: sees what is held of them, as the portal says who they are.
+#: for any department. `volunteer` is any helper, `citizen` who is helped; each signs in at the
+#: portal, for themselves. `operator` keeps the services running and sees nothing of anybody.
 ROLES = frozenset(
     {
         "hospital",
         "referrer",
         "coordinator",
         "volunteer",
+        "citizen",
         "analyst",
         "service",
         "portal",
         "data_protection",
         "operator",
-        "citizen",
     }
 )
 #: The topics that hold how things are, not what happened: of each key the last record.

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, ValidationError, convert
 from brobyg_contracts.domain import ROLES
 from brobyg_contracts.errors import InvalidDocument
 
-#: Roles that no provider gives: ours alone, and that of who signs in by links.
+#: Roles that no provider gives: ours alone, and those of who signs in by links.
 NOT_BY_PROVIDERS = frozenset({"service", "portal", "volunteer", "citizen"})
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]

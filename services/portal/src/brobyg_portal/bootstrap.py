@@ -10,6 +10,7 @@ from brobyg_kit.export_api import export_router
 from brobyg_kit.operations import report_of
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_portal.adapters.accesses import Accesses
 from brobyg_portal.adapters.forms import KEPT_FORM, KeptForms, Spent
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpOffers, HttpServices, Minter
@@ -24,6 +25,7 @@ from brobyg_portal.adapters.tables import metadata
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.session import Lifetime
 from brobyg_portal.entrypoints import parts, start, statement, static, web
+from brobyg_portal.entrypoints.accesses import AccessesRoutes
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
 from brobyg_portal.entrypoints.operations import OperationsRoutes
@@ -76,6 +78,7 @@ def build(resources: Resources) -> Parts:
             signs.told_router(),
             start.router(guard, sessions, names),
             OperationsRoutes(guard, operations, clock).router(),
+            AccessesRoutes(guard, Accesses(services), names).router(),
             statement.router(pages),
             static.router(),
             *([parts.router(pages, clock)] if settings.portal_parts else []),

@@ -159,6 +159,7 @@ def _environment(language: Language) -> jinja2.Environment:
         "worded": _worded,
         "purpose": partial(domain().purpose_text, language=language),
         "in_words": in_words,
+        "first_upper": lambda text: text[:1].upper() + text[1:],
     }
     served = assets()
     environment.globals |= {

@@ -39,4 +39,6 @@ PageName = Literal[
     "letter_gone",
     "replay",
     "discard",
+    "accesses",
+    "accesses_unknown",
 ]
