@@ -9,7 +9,7 @@ from tests.e2e.run import own_system
 from tests.e2e.small_week import ROOT
 from tests.faults.faults import FAULTS, run_fault
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

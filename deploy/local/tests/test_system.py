@@ -141,20 +141,33 @@ def test_one_part_is_stopped_named_by_status_and_started_again(
     assert read_status(system).well
 
 
-def test_a_service_with_other_settings_than_it_runs_with_is_restarted(system: System) -> None:
+def test_what_has_other_settings_than_it_runs_with_is_restarted_and_a_clock_is_kept(
+    system: System,
+) -> None:
     system.up()
     before = pids(system)
-    system.up({"BROBYG_LOG_LEVEL": "warning"})
+    start = datetime.fromisoformat("2026-12-07T05:00:00+01:00")
+    system.up({"BROBYG_CLOCK": f"{start.isoformat()};60;{datetime.now(UTC).isoformat()}"})
     after = pids(system)
     assert {name for name in after if after[name] != before[name]} == set(SERVICES)
-    system.up({"BROBYG_LOG_LEVEL": "warning", "BROBYG_NOTIFICATION_CONCURRENCY": "7"})
+    kept = system.up({"BROBYG_NOTIFICATION_CONCURRENCY": "7"})["BROBYG_CLOCK"]
+    assert parse_clock(kept).now() > start
+    assert kept.split(";")[1] == "1", "it runs on at real speed"
+    assert system.down() == [], "nothing had to be killed"
+    assert system.up()["BROBYG_CLOCK"] == kept
     last = pids(system)
-    assert {name for name in last if last[name] != after[name]} == {"notification"}
-    system.up()
+    assert system.up({"BROBYG_NOTIFICATION_CONCURRENCY": "7"})["BROBYG_CLOCK"] == kept
+    assert {name for name, pid in pids(system).items() if pid != last[name]} == {"notification"}
 
 
-def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None:
+def test_a_fast_clock_does_not_run_on_while_nothing_runs_and_an_up_that_is_killed_heals(
+    system: System,
+) -> None:
+    fast = f"2026-12-01T00:00:00+01:00;5040;{datetime.now(UTC).isoformat()}"
+    environment = {**system.up(), "BROBYG_CLOCK": fast}
+    system.folder.environment.write_text(json.dumps(environment))
     system.down()
+    assert system.environment()["BROBYG_CLOCK"].split(";")[1] == "1"
     folder = system.folder.path
     program = (
         "from brobyg_local.state import StateFolder; from brobyg_local.system import System;"
@@ -169,7 +182,7 @@ def test_an_up_that_is_killed_half_way_heals_on_the_next(system: System) -> None
             if line.startswith("matching: starting"):
                 starting.kill()
                 break
-    system.up()
+    assert system.up({"BROBYG_CLOCK": ""})["BROBYG_CLOCK"] == ""
     assert read_status(system).well
 
 
@@ -178,11 +191,19 @@ def test_a_service_that_cannot_start_is_named_with_its_last_lines_and_what_to_do
 ) -> None:
     system.up()
     with pytest.raises(ComponentFailed) as failed:
-        system.up({"BROBYG_LOG_LEVEL": "loud"})
+        system.up({"BROBYG_NOTIFICATION_CONCURRENCY": "many"})
     told = failed.value.explain()
-    assert "BROBYG_LOG_LEVEL" in told
+    assert "BROBYG_NOTIFICATION_CONCURRENCY" in told
     assert "its process ended: a setting is missing or wrong" in told
     assert "What to do: brobyg config" in told
+
+    def status_says_so() -> bool:
+        states = read_status(system).components
+        why = next(one.why for one in states if one.name == "notification")
+        return why.startswith("it ended") and "BROBYG_NOTIFICATION_CONCURRENCY" in why
+
+    assert wait_until(status_says_so, 60)
+    assert not read_status(system).well
     system.up()
     assert read_status(system).well
 
@@ -196,32 +217,6 @@ def test_a_component_that_is_killed_comes_back_by_itself(system: System, compone
     assert wait_until(lambda: read_status(system).well, 60, every=0.5)
     after = pids(system)
     assert {name for name in after if after[name] != before[name]} == {component}
-
-
-def test_a_clock_is_kept_until_another_is_told_and_runs_on_at_real_speed(
-    system: System,
-) -> None:
-    start = datetime.fromisoformat("2026-12-07T05:00:00+01:00")
-    system.up({"BROBYG_CLOCK": f"{start.isoformat()};60;{datetime.now(UTC).isoformat()}"})
-    kept = system.up()["BROBYG_CLOCK"]
-    assert parse_clock(kept).now() > start
-    assert kept.split(";")[1] == "1"
-    system.down()
-    assert system.up()["BROBYG_CLOCK"] == kept
-    assert system.up({"BROBYG_CLOCK": ""})["BROBYG_CLOCK"] == ""
-    assert system.up()["BROBYG_CLOCK"] == ""
-
-
-def test_a_fast_clock_does_not_run_on_while_nothing_runs(system: System) -> None:
-    environment = system.up()
-    fast = {
-        **environment,
-        "BROBYG_CLOCK": f"2026-12-01T00:00:00+01:00;5040;{datetime.now(UTC).isoformat()}",
-    }
-    system.folder.environment.write_text(json.dumps(fast))
-    system.down()
-    assert system.environment()["BROBYG_CLOCK"].split(";")[1] == "1"
-    system.up({"BROBYG_CLOCK": ""})
 
 
 def test_a_clock_that_is_none_is_refused_before_anything_is_touched(system: System) -> None:
@@ -250,21 +245,6 @@ def test_a_port_that_was_named_and_is_taken_is_refused_with_who_holds_it(system:
     assert pids(system) == before
 
 
-def test_status_shows_the_last_log_lines_of_a_service_that_ended_by_itself(system: System) -> None:
-    system.up()
-    with pytest.raises(ComponentFailed):
-        system.up({"BROBYG_LOG_LEVEL": "loud"})
-
-    def told() -> bool:
-        states = read_status(system).components
-        why = next(one.why for one in states if one.name == "matching")
-        return why.startswith("it ended") and "BROBYG_LOG_LEVEL" in why
-
-    assert wait_until(told, 60)
-    assert not read_status(system).well
-    system.up({"BROBYG_LOG_LEVEL": "info"})
-
-
 def test_an_unknown_component_is_refused_with_those_that_exist() -> None:
     for command in ("start", "stop", "restart"):
         refused = CliRunner().invoke(app, [command, "broker"])
@@ -273,19 +253,10 @@ def test_an_unknown_component_is_refused_with_those_that_exist() -> None:
         assert all(f"'{component}'" in refused.output for component in COMPONENTS)
 
 
-def test_down_ends_every_process_and_keeps_the_data(system: System) -> None:
-    environment = system.up()
-    killed = system.down()
-    assert killed == []
-    assert not any(state.up for state in read_status(system).components)
-    assert not readiness("portal", environment["BROBYG_PORTAL_URL"]).report
-    assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's
-
-
-def test_down_ends_the_systems_of_tests_and_fault_injections_too(
+def test_down_ends_every_process_of_every_system_of_the_checkout_and_keeps_the_data(
     system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    system.up()
+    environment = system.up()
     monkeypatch.setattr("brobyg_local.cli.default_folder", lambda: StateFolder(tmp_path))
     # The run's own broker and database are a system of this checkout, too: not that one here.
     monkeypatch.setattr("brobyg_local.supervisor.running_folders", lambda: [system.folder])
@@ -293,3 +264,6 @@ def test_down_ends_the_systems_of_tests_and_fault_injections_too(
     assert done.exit_code == 0
     assert f"Also ended: the system of {system.folder.path}." in done.output
     assert system.supervisor.states() == {}
+    assert not any(state.up for state in read_status(system).components)
+    assert not readiness("portal", environment["BROBYG_PORTAL_URL"]).report
+    assert os.path.isdir(system.cluster.postgres.data)  # noqa: PTH112 - the path is another user's

@@ -17,9 +17,10 @@ import yaml
 from brobyg_kit.api import create_app
 from brobyg_kit.auth import Caller, Verifier, requires_act
 from brobyg_kit.clock import ManualClock, WallClock
-from brobyg_kit.health import OUTBOX_LIMIT, Health
+from brobyg_kit.health import Health
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.middleware import BODY_LIMIT
+from brobyg_kit.operations import OUTBOX_LIMIT
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import bearer, token_keys

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 import uvicorn
 from aiokafka.admin import NewTopic
-from brobyg_kit import erasure_cli, erasure_proof, kafka, runtime
+from brobyg_kit import erasure_cli, erasure_proof, erasure_replay, kafka, runtime
 from brobyg_kit.database import Transaction
 from brobyg_kit.erasure import Erasures, ErasureStatus, erased, remember, status
 from brobyg_kit.erasure_proof import ErasureProof, KeyOnTopic, keys_on
@@ -341,20 +341,40 @@ def a_process(
     return Runtime(a_service(parts, holder), settings, replays=True)
 
 
+@asynccontextmanager
+async def serving(process: Runtime) -> AsyncIterator[httpx2.AsyncClient]:
+    """The process serves in the block, asked by this client, and stops well afterwards."""
+    port = free_port()
+    web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=port, log_config=None))
+    task = asyncio.create_task(process.serve(web))
+
+    async def started() -> bool:
+        return web.started
+
+    await eventually(started, "it listens")
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        yield client
+    process.stop()
+    await asyncio.wait([task], timeout=20)
+    assert task.done()
+
+
+async def comes(client: httpx2.AsyncClient, status_code: int) -> None:
+    async def came() -> bool:
+        return (await client.get("/hello")).status_code == status_code
+
+    await eventually(came, f"it answers {status_code}")
+
+
 async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_again(
     parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holder = Holder(parts)
     await history(parts, holder, SOMEBODY)
     holder.may_go_on.clear()
-    process, port = a_process(parts, holder, postgres, monkeypatch), free_port()
-    web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=port, log_config=None))
-    serving = asyncio.create_task(process.serve(web))
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    async with serving(a_process(parts, holder, postgres, monkeypatch)) as client:
 
         async def replaying() -> bool:
-            if not web.started:
-                return False
             checks = (await client.get("/readyz")).json()["checks"]
             return "erasures" in checks and not checks["erasures"]["ok"]
 
@@ -364,20 +384,29 @@ async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_
         assert (await client.get("/livez")).status_code == 200
         assert holder.done == []
         holder.may_go_on.set()
-
-        async def served() -> bool:
-            return (await client.get("/hello")).status_code == 200
-
-        await eventually(served, "it serves")
+        await comes(client, 200)
 
         async def both() -> bool:
             return len(holder.done) == 2
 
         await eventually(both, "the worker works")
         assert holder.done == [SOMEBODY, "a worker works"]
-    process.stop()
-    await asyncio.wait([serving], timeout=20)
-    assert serving.done()
+
+
+async def test_a_database_restored_under_a_running_service_is_not_served_before_it_is_erased_again(
+    parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure_replay, "LOOK", timedelta(seconds=0.05))
+    holder = Holder(parts)
+    await history(parts, holder, SOMEBODY)
+    async with serving(a_process(parts, holder, postgres, monkeypatch)) as client:
+        await comes(client, 200)
+        holder.may_go_on.clear()
+        await parts.pool.execute("truncate erased_person, erasures_replayed")
+        await comes(client, 503)
+        holder.may_go_on.set()
+        await comes(client, 200)
+        assert holder.done.count(SOMEBODY) == 2
 
 
 async def test_a_stop_while_erasures_are_made_again_takes_no_time(
@@ -388,11 +417,11 @@ async def test_a_stop_while_erasures_are_made_again_takes_no_time(
     holder.may_go_on.clear()
     process = a_process(parts, holder, postgres, monkeypatch)
     web = Server(uvicorn.Config(process.app(), host="127.0.0.1", port=free_port(), log_config=None))
-    serving = asyncio.create_task(process.serve(web))
+    task = asyncio.create_task(process.serve(web))
     await eventually(holder.was_asked, "the erasure is in hand")
     process.stop()
-    await asyncio.wait([serving], timeout=8)
-    assert serving.done()
+    await asyncio.wait([task], timeout=8)
+    assert task.done()
     assert holder.done == []
 
 

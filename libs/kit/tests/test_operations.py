@@ -14,10 +14,10 @@ from brobyg_kit.api import create_app
 from brobyg_kit.auth import Verifier
 from brobyg_kit.clock import WallClock
 from brobyg_kit.event import Event
-from brobyg_kit.health import Check, Health
+from brobyg_kit.health import Check, Health, report_of
 from brobyg_kit.ids import new_id
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.operations import HELPS, Trouble, report_of, troubles_of
+from brobyg_kit.operations import HELPS, Trouble, troubles_of
 from brobyg_kit.operations_api import PAGE, dead_letters_router, operations_router
 from brobyg_kit.parking import DISCARD_REASONS, Origin, Parking, Received
 from brobyg_kit.service import Parts as ServiceParts

@@ -7,12 +7,14 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from brobyg_kit.database import Database
 from brobyg_kit.event import decode
 from brobyg_kit.service import Service
@@ -40,18 +42,32 @@ async def prepared(database: Database) -> None:
             await PostgresHelpers(database, CONTACTS).add(tx, one, contact)
 
 
-async def play(database: Database, kill: int = 0) -> tuple[int, str]:
-    """The story in a process of its own: its exit code, and what it printed."""
+@dataclass
+class Player:
+    """Plays the story, each time in a process of its own."""
+
+    process: asyncio.subprocess.Process
+
+    async def play(self, database: Database, kill: int = 0) -> tuple[int, int]:
+        """How the story's process ended, and how many statements it was."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{database.url} {kill}\n".encode())
+        said = await asyncio.wait_for(self.process.stdout.readline(), 60)
+        code, statements = map(int, said.split())
+        return code, statements
+
+
+@pytest.fixture
+async def player() -> AsyncIterator[Player]:
+    """Its worker has loaded the program once for all stories."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(WORKER), database.url, str(kill),
+        sys.executable, str(WORKER),
         env={"BROBYG_PATHWAYS": str(PATHWAYS), "PATH": "/usr/bin:/bin"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    code = process.returncode
-    assert code in (0, -signal.SIGKILL), err.decode()[-2_000:]
-    assert code is not None
-    return code, out.decode()
+    yield Player(process)
+    await asyncio.wait_for(process.communicate(b""), 60)  # which closes its stdin: it ends
 
 
 async def state(database: Database) -> dict[str, list[Any]]:
@@ -69,13 +85,13 @@ async def state(database: Database) -> dict[str, list[Any]]:
 
 
 async def test_killed_before_any_statement_and_begun_again_it_ends_the_same(
-    database_for: NewDatabase,
+    database_for: NewDatabase, player: Player
 ) -> None:
     async with database_for(SERVICE) as database:
         await prepared(database)
-        code, out = await play(database)
+        code, number = await player.play(database)
         assert code == 0
-        number, wanted = int(out), await state(database)
+        wanted = await state(database)
     types = {kind.removeprefix("dk.brobyg.") for _, _, kind, _ in wanted["told"]}
     assert types >= {
         "offer.made", "offer.accepted", "offer.expired", "volunteer.matched",
@@ -88,9 +104,9 @@ async def test_killed_before_any_statement_and_begun_again_it_ends_the_same(
         kill = first + chance.randrange(part)
         async with database_for(SERVICE) as database:
             await prepared(database)
-            code, _ = await play(database, kill)
+            code, _ = await player.play(database, kill)
             assert code == -signal.SIGKILL
-            code, _ = await play(database)
+            code, _ = await player.play(database)
             assert code == 0
             found = await state(database)
         for what, rows in wanted.items():

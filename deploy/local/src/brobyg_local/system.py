@@ -314,7 +314,7 @@ class System:
             return
         self.say("databases, topics, migrations and reference data")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            commands = [["topics", "apply"], *([name, "migrate"] for name in KEEPERS)]
+            commands = [["topics", "apply"], ["migrate"]]
             list(pool.map(lambda one: _brobyg(one, environment), commands))
         _brobyg(["analyst", "add"], environment)
         _brobyg(["reference", "apply", "--if-empty"], environment)

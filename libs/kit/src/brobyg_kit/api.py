@@ -20,11 +20,10 @@ from brobyg_kit.clock import Clock
 from brobyg_kit.database_errors import is_waited_out
 from brobyg_kit.documents import documents_router
 from brobyg_kit.errors import HandlerBlocked
-from brobyg_kit.health import Health
+from brobyg_kit.health import Figures, Health, report_of
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
 from brobyg_kit.middleware import Failed, RequestMiddleware
-from brobyg_kit.operations import Figures, report_of
 from brobyg_kit.problems import FieldError, Problem, shown_name
 from brobyg_kit.service import Parts, Service
 

@@ -238,45 +238,32 @@ def topics_apply() -> None:
         fail(f"the topics could not be applied on {settings.kafka}: {error}")
 
 
+_Create = Annotated[bool, typer.Option(help="Create a database first if it isn't there.")]
+
+
+@app.command()
+def migrate(create: _Create = True) -> None:
+    """Bring the databases of all installed services up to date, one after the other.
+
+    Ends at the first that can't be; safe to run again, and to interrupt.
+    """
+    from brobyg_kit.migrate_cli import migrate_service
+
+    for name in service_entry_points():
+        migrate_service(name, create=create)
+
+
 def _service_app(name: str) -> typer.Typer:
     group = typer.Typer(help=f"The {name} service.", no_args_is_help=True)
     for role, text in _ROLES.items():
         group.command(role, help=text)(_runner(name, role))
 
     @group.command()
-    def migrate(
-        create: Annotated[
-            bool, typer.Option(help="Create the database first if it isn't there.")
-        ] = True,
-    ) -> None:
+    def migrate(create: _Create = True) -> None:
         """Bring the service's database up to date. Safe to run again, and to interrupt."""
-        import asyncio
+        from brobyg_kit.migrate_cli import migrate_service
 
-        from alembic.util import CommandError
-
-        from brobyg_kit.database_errors import DATABASE_ERRORS
-        from brobyg_kit.errors import DatabaseTooOld, LoginRefused, TableInUse
-        from brobyg_kit.settings import KitSettings
-
-        service = load_service(name)
-        if service.metadata is None:
-            typer.echo(f"{name} keeps nothing in a database")
-            return
-        _refuse_shared_login(name)
-        server = KitSettings().database.get_secret_value()
-        try:
-            applied = asyncio.run(_migrate(server, service, create=create))
-        except CommandError as error:
-            fail(str(error))
-        except (DatabaseTooOld, LoginRefused, TableInUse) as error:
-            fail(f"the database of {name} can't be migrated: {error}")
-        except DATABASE_ERRORS as error:
-            fail(
-                f"the database of {name} could not be brought up to date:"
-                f" {type(error).__name__}: {error} (docs/logins.md tells what the owner must be"
-                " allowed)"
-            )
-        typer.echo(f"{name}: {', '.join(applied) if applied else 'up to date'}")
+        migrate_service(name, create=create)
 
     return group
 
@@ -295,7 +282,7 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
             wrong = error.errors(include_input=False)
             fail("".join(f"\n  BROBYG_{str(one['loc'][0]).upper()}: {one['msg']}" for one in wrong))
         if service.metadata is not None:
-            _refuse_shared_login(name)
+            refuse_shared_login(name)
         try:
             process.run(runtime.run(service, settings, role))
         except InvalidIssuers as error:
@@ -304,7 +291,7 @@ def _runner(name: str, role: "Role") -> Callable[[], None]:
     return run
 
 
-def _refuse_shared_login(name: str) -> None:
+def refuse_shared_login(name: str) -> None:
     """End with a message where the settings have another service sign in by the same login.
 
     Each would have the other's rights, and the next migration of one takes them from the other.
@@ -328,23 +315,6 @@ def _refuse_shared_login(name: str) -> None:
                 )
 
 
-async def _migrate(server: str, service: "Service", *, create: bool) -> list[str]:
-    from brobyg_kit import database, migrate
-    from brobyg_kit.logins import Login, ensure_login
-    from brobyg_kit.settings import own_server
-
-    assert service.metadata is not None  # the caller has checked it
-    login = Login.of(own_server(service.name))
-    others = [f"brobyg_{one}" for one in service_entry_points() if one != service.name]
-    await ensure_login(server, login, others, warn)
-    if create:
-        await migrate.create_database(server, service.name)
-    url = database.database_url(server, service.name)
-    return await migrate.migrate(
-        url, service.metadata, service.versions, login.name, service.grants, warn
-    )
-
-
 def warn(message: str) -> None:
     """Print `message` on standard error, and go on."""
     typer.secho(f"brobyg: note: {message}", err=True, fg="yellow")
@@ -362,7 +332,11 @@ def _add_commands(asked: str) -> None:
     Where `asked` is no command, the help is shown: then the commands of other parts are imported.
     """
     services, commands = service_entry_points(), _entry_points("brobyg.commands")
-    own = {"token", "config", "flow", "topics", "dlq", "erasure", "access-log", "export", *services}
+    own = {
+        *("token", "config", "flow", "migrate", "topics"),
+        *("dlq", "erasure", "access-log", "export"),
+        *services,
+    }
     if asked in own:  # commands of other parts find the running system themselves
         load_environment()
     if asked in own - {"token", "config"}:

@@ -3,10 +3,12 @@
 The history says who was erased since. How far it was looked through stands in the database itself,
 and so is as old as the backup: from there on it is read again, and whom this database does not have
 as erased is erased. A service does so before it serves (`Runtime.run`), and goes on doing it, so
-that a start finds little to read.
+that a start finds little to read. A database that is restored under a running service is seen by
+how far it was looked through: not as far as a moment ago.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -35,6 +37,8 @@ log = get_logger(__name__)
 Erase = Callable[[Transaction, Event], Awaitable[None]]
 #: How often the history is looked through while the service runs.
 EVERY = timedelta(hours=1)
+#: How often a running service looks whether its database was restored.
+LOOK = timedelta(seconds=10)
 #: One process of a service at a time looks through the history.
 _LOCK = 0x657261736564
 _LOCKED_SECONDS = 0.5
@@ -50,6 +54,8 @@ class Replay:
         self._database, self._address, self._erase = database, address, erase
         self._kinds = {kind.EVENT_TYPE.encode(): kind for kind in erasures.kinds}
         self._topics = {topic_of(kind, erasures.service) for kind in erasures.kinds}
+        #: How far the database said last that the history was looked through.
+        self._reached: dict[TopicPartition, int] = {}
         #: Why erasures are left to be made again; empty when none is.
         self.trouble = ""
 
@@ -70,11 +76,21 @@ class Replay:
                 await asyncio.sleep(pause)
 
     async def keep(self) -> None:
-        """As `once`, every hour until cancelled. Trouble is left for the next time."""
+        """As `once`, every hour; trouble is left for the next time.
+
+        Returns when the database turns out to have been restored.
+        """
+        replayed_at = time.monotonic()
         while True:
-            await asyncio.sleep(EVERY.total_seconds())
+            await asyncio.sleep(LOOK.total_seconds())
             try:
-                await self.once()
+                known = await self._known()
+                if any(known.get(place, 0) < offset for place, offset in self._reached.items()):
+                    return
+                self._reached = known
+                if time.monotonic() - replayed_at >= EVERY.total_seconds():
+                    replayed_at = time.monotonic()
+                    await self.once()
             except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
                 log.warning("erasures.replay_interrupted", error=error)
 
@@ -188,6 +204,7 @@ class Replay:
                     set_={"next_offset": statement.excluded.next_offset},
                 )
             )
+        self._reached.update(positions)
 
 
 class _Left:

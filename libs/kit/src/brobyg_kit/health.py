@@ -4,19 +4,21 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
+from brobyg_kit.clock import WallClock
 from brobyg_kit.endings import near
 from brobyg_kit.logs import get_logger
+from brobyg_kit.operations import HELPS, OUTBOX_LIMIT, troubles_of
 
 log = get_logger(__name__)
 
 #: A loop that has not beaten for this long is hung: seconds of wall time.
 HANG_LIMIT = 120.0
-#: When the oldest record in the outbox is older, seconds of wall time, no relay is working, and no
-#: process of the service is ready.
-OUTBOX_LIMIT = 120.0
+
+#: What waits in the service, as /readyz shows it.
+Figures = Callable[[], Awaitable[dict[str, object]]]
 
 
 @dataclass(slots=True)
@@ -117,3 +119,16 @@ def _fresh(age: float) -> Check:
         age <= OUTBOX_LIMIT,
         "" if age <= OUTBOX_LIMIT else f"the oldest unsent record is {age:.0f} s old",
     )
+
+
+async def report_of(
+    service: str, health: Health, figures: Figures, helps: Mapping[str, str] = HELPS
+) -> dict[str, object]:
+    """The body of /readyz: whether it is ready, each check, what waits, and what is not well."""
+    waiting = await figures()
+    ready, checks = await health.report(waiting)
+    # Tokens and keys end by real time, whatever clock the service has.
+    endings = health.endings(WallClock().now())
+    told = {"service": service, "ready": ready, "checks": checks, "endings": endings}
+    body = {**told, **waiting}
+    return {**body, "troubles": [asdict(one) for one in troubles_of(service, body, helps)]}

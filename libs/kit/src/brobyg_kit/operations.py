@@ -1,20 +1,21 @@
 """How a service is, for whoever keeps it running: what is not well, and the command that helps.
 
 /readyz, /operations and `brobyg status` tell the same, made here. `HELPS` is the one table from a
-cause to its command; a service adds the causes of its own checks (`Service.helps`).
+cause to its command; a service adds the causes of its own checks (`Service.helps`). `brobyg status`
+loads this, so it loads nothing itself.
 """
 
 import platform
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
-
-from brobyg_kit.clock import WallClock
-from brobyg_kit.health import OUTBOX_LIMIT, Health
 
 #: What waits to be sent may be so old before somebody is told, seconds of wall time: the relay
 #: needs milliseconds, and is back from an outage within this.
 OUTBOX_BOUND = 60.0
+#: When the oldest record in the outbox is older, seconds of wall time, no relay is working, and no
+#: process of the service is ready.
+OUTBOX_LIMIT = 120.0
 #: Cause to the command that helps. A cause is the name of a check or loop of /readyz, or a word
 #: that stands here alone. {service} is the service's name.
 HELPS: Mapping[str, str] = {
@@ -35,8 +36,6 @@ HELPS: Mapping[str, str] = {
 }
 #: For a cause that is not in the table.
 _ELSE = "brobyg local restart {service}"
-
-Figures = Callable[[], Awaitable[dict[str, object]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +85,6 @@ def troubles_of(
         Trouble(cause, detail, command_for(cause, service, helps))
         for cause, detail in found.items()
     ]
-
-
-async def report_of(
-    service: str, health: Health, figures: Figures, helps: Mapping[str, str] = HELPS
-) -> dict[str, object]:
-    """The body of /readyz: whether it is ready, each check, what waits, and what is not well."""
-    waiting = await figures()
-    ready, checks = await health.report(waiting)
-    # Tokens and keys end by real time, whatever clock the service has.
-    endings = health.endings(WallClock().now())
-    told = {"service": service, "ready": ready, "checks": checks, "endings": endings}
-    body = {**told, **waiting}
-    return {**body, "troubles": [asdict(one) for one in troubles_of(service, body, helps)]}
 
 
 def versions_of(service: str) -> dict[str, str]:

@@ -25,10 +25,10 @@ from brobyg_kit.database_rights import trouble_with_rights
 from brobyg_kit.domain import domain
 from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.figures import figures_of
-from brobyg_kit.health import Check, Health
+from brobyg_kit.health import Check, Health, report_of
 from brobyg_kit.logs import get_logger
 from brobyg_kit.metrics import Metrics
-from brobyg_kit.operations import report_of, versions_of
+from brobyg_kit.operations import versions_of
 from brobyg_kit.operations_api import dead_letters_router, operations_router
 from brobyg_kit.parking import Parking
 from brobyg_kit.relay import Relay
@@ -218,11 +218,13 @@ class Runtime:
     async def _replay_first(self, replay: Replay) -> None:
         """What a restored backup lacks before all else; then what comes, so that little is left."""
         await self._wait(_ERASURES, "the database", self._opened)
-        await replay.until_done(self.health.heartbeat(_ERASURES))
-        del self.health.heartbeats[_ERASURES]
-        self._replayed.set()
-        if self.role in ("run", "consumer"):
+        while True:
+            await replay.until_done(self.health.heartbeat(_ERASURES))
+            del self.health.heartbeats[_ERASURES]
+            self._replayed.set()
             await replay.keep()
+            self._replayed.clear()
+            log.error("database.restored")
 
     def _mechanism(self, database: Database) -> dict[str, Loop]:
         """The relay, consumer and timers that this role runs."""

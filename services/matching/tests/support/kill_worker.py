@@ -1,9 +1,10 @@
-"""Plays one story on matching's database, as consumer, timers and HTTP would, in this process.
+"""Plays one story on matching's database, as consumer, timers and HTTP would.
 
-`URL KILL`: before its statement of the number KILL the process ends itself with SIGKILL; 0 for
+For each line `URL KILL` on stdin it is played in a process of its own, forked from this one, which
+has loaded the program: before its statement of the number KILL it ends itself with SIGKILL; 0 for
 never. What was done before is found in the database, and is not done again: events are in the
-inbox, timers are gone, and answers that were given have no effect. Prints how many statements it
-was.
+inbox, timers are gone, and answers that were given have no effect. Prints a line: how it ended, 0
+or less the signal's number, and how many statements it was.
 """
 
 import asyncio
@@ -144,14 +145,28 @@ async def play(matching: Matching) -> None:
     await all_due()
 
 
-async def main() -> None:
-    """Play, and say how many statements it was."""
-    url, kill = sys.argv[1:]
+async def main(url: str, kill: int) -> None:
+    """Play."""
     async with opened(url) as matching:
-        count_and_die(int(kill))
+        count_and_die(kill)
         await play(matching)
-    print(_statements)
+
+
+def play_apart(url: str, kill: int) -> tuple[int, int]:
+    """Play in a forked process: how it ended, and how many statements it was."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        asyncio.run(main(url, kill))
+        os.write(write, str(_statements).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as said:
+        statements = int(said.read() or 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), statements
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    for line in sys.stdin:
+        address, number = line.split()
+        print(*play_apart(address, int(number)), flush=True)

@@ -14,6 +14,6 @@ def upgrade() -> None:
         "insert into access_entry (person_id, read_at, reader, roles, organisation, purpose)"
         " select citizen_id, accessed_at, subject, '{}', organisation,"
         " case when starts_with(purpose, 'notify_') then 'message' else purpose end"
-        " from access_log order by access_id"
+        " from access_log order by accessed_at, access_id"
     )
     op.drop_table("access_log")
