@@ -7,7 +7,7 @@ from typing import cast
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.clock import AcceleratedClock, Clock, WallClock
 from brobyg_kit.export_api import export_router
-from brobyg_kit.operations import report_of
+from brobyg_kit.health import report_of
 from brobyg_kit.service import Parts, Resources, Service
 
 from brobyg_portal.adapters.accesses import Accesses
