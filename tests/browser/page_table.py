@@ -112,11 +112,9 @@ PAGES = (
         Page(name, *at, signed_in=True, who=OPERATOR, picture=name == "operations", fully=fully)
         for name, fully, *at in (
             ("operations", True, "/operations", "/operations"),
-            ("operations-done", False, "/operations", "/operations?done=discarded&page=2"),
             ("dead-letter", True, _LETTER, "/operations/referral/1"),
-            ("dead-letter-waits", False, _LETTER, "/operations/referral/13"),
             ("dead-letter-gone", False, _LETTER, "/operations/referral/21", 404),
-            ("replay", True, f"{_LETTER}/replay", "/operations/referral/1/replay"),
+            ("replay", False, f"{_LETTER}/replay", "/operations/referral/1/replay"),
             (
                 "not-replayed",
                 False,
@@ -139,8 +137,13 @@ PAGES = (
     Page("my-data", "/my-data", "/my-data", picture=True, signed_in=True, who=CITIZEN),
     Page("my-data-empty", "/my-data", "/my-data", signed_in=True, who=HELPER, fully=False),
     Page("my-data-erased", "/my-data", "/my-data", 404, signed_in=True, who=ERASED, fully=False),
-    Page("my-data-staff", "/my-data", "/my-data", 403, signed_in=True, fully=False),
-    Page("accesses", _ACCESSES, f"/citizens/{CITIZEN.subject}/accesses?sort=who", signed_in=True),
+    Page(
+        "accesses",
+        _ACCESSES,
+        f"/citizens/{CITIZEN.subject}/accesses?sort=who",
+        signed_in=True,
+        fully=False,
+    ),
     Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
     Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
     Page("signed-out", "/", "/", 200, _sign_out, signed_in=True),
