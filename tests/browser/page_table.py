@@ -81,6 +81,7 @@ async def _sign_out(tab: Tab) -> None:
 _ANSWER = "/answer/{token}"
 _ACCESSES = "/citizens/{person_id}/accesses"
 _LETTER = "/operations/{service}/{letter_id}"
+_REPLAY, _DISCARD = (f"/operations/referral/1/{act}" for act in ("replay", "discard"))
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
     Page("offer-of-another-pathway", _ANSWER, "/answer/other"),
@@ -114,24 +115,10 @@ PAGES = (
             ("operations", True, "/operations", "/operations"),
             ("dead-letter", True, _LETTER, "/operations/referral/1"),
             ("dead-letter-gone", False, _LETTER, "/operations/referral/21", 404),
-            ("replay", False, f"{_LETTER}/replay", "/operations/referral/1/replay"),
-            (
-                "not-replayed",
-                False,
-                f"{_LETTER}/replay",
-                "/operations/referral/1/replay",
-                409,
-                _send,
-            ),
-            ("discard", True, f"{_LETTER}/discard", "/operations/referral/1/discard"),
-            (
-                "discard-errors",
-                False,
-                f"{_LETTER}/discard",
-                "/operations/referral/1/discard",
-                422,
-                _send,
-            ),
+            ("replay", False, f"{_LETTER}/replay", _REPLAY),
+            ("not-replayed", False, f"{_LETTER}/replay", _REPLAY, 409, _send),
+            ("discard", True, f"{_LETTER}/discard", _DISCARD),
+            ("discard-errors", False, f"{_LETTER}/discard", _DISCARD, 422, _send),
         )
     ),
     Page("my-data", "/my-data", "/my-data", picture=True, signed_in=True, who=CITIZEN),
