@@ -16,11 +16,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
+import httpcore2
 import pytest
 import structlog
 from brobyg_kit import kafka as clients
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from brobyg_local.light_provider import LightProvider
 
 pytest_plugins = ["tests.kinds"]
+
+#: Each client of HTTP reads the machine's certificates, which takes longer than many a test. None
+#: of them is used here, so once a process will do.
+httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
 ROOT = Path(__file__).parent
 #: No test kills the run's own database, so nothing of it has to survive a crash.

@@ -65,10 +65,13 @@ def documents_router(title: str, service: str, asyncapi: AsyncApi | None) -> API
         return FileResponse(str(static / name), media_type=_FILES[name])
 
     if asyncapi is not None:
-        text = yaml.safe_dump(asyncapi(service), sort_keys=False, allow_unicode=True)
+        # Made when it is first asked for: it takes as long as half of what a service starts with.
+        made: list[str] = []
 
         @router.get("/asyncapi.yaml")
         async def messages() -> Response:
-            return Response(text, media_type="application/yaml")
+            if not made:
+                made.append(yaml.safe_dump(asyncapi(service), sort_keys=False, allow_unicode=True))
+            return Response(made[0], media_type="application/yaml")
 
     return router
