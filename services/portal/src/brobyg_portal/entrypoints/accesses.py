@@ -15,9 +15,8 @@ from brobyg_portal.adapters.accesses import Access, Accesses, People
 from brobyg_portal.adapters.names import Names
 from brobyg_portal.domain.listing import Column, Row, listing
 from brobyg_portal.domain.session import Session
-from brobyg_portal.entrypoints.guard import Guard, signed_in
-from brobyg_portal.entrypoints.may import may
-from brobyg_portal.errors import NotAllowed
+from brobyg_portal.entrypoints.guard import Guard
+from brobyg_portal.entrypoints.may import ByLink, May
 
 _COLUMNS = (Column("read_at"), Column("who"), Column("purpose"))
 _KINDS: dict[str, People] = {"citizen": "citizens", "helper": "volunteers"}
@@ -49,18 +48,17 @@ class AccessesRoutes:
         return routes
 
     async def own(
-        self, request: Request, session: Annotated[Session, Depends(signed_in)],
+        self, request: Request, session: Annotated[Session, Depends(ByLink())],
         sort: Asked = "", page: Asked = "", before: Before = None, language: Language = None,
     ) -> Response:  # fmt: skip
         """Helpers and citizens see their own."""
         del language, sort, page  # the page reads them from the address
-        if (people := _KINDS.get(session.kind)) is None:
-            raise NotAllowed
+        people = _KINDS[session.kind]
         return await self._page(request, session, people, UUID(session.subject), before)
 
     async def of_citizen(
         self, request: Request, person_id: UUID,
-        session: Annotated[Session, Depends(may("read-citizen-accesses"))],
+        session: Annotated[Session, Depends(May("read-citizen-accesses"))],
         sort: Asked = "", page: Asked = "", before: Before = None, language: Language = None,
     ) -> Response:  # fmt: skip
         """Staff see those of a citizen of theirs."""

@@ -1,6 +1,6 @@
 """Who a page is for, by the table of access. The owner service decides on whose data."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from brobyg_kit.domain import domain
 from fastapi import Request
@@ -10,17 +10,30 @@ from brobyg_portal.entrypoints.guard import signed_in
 from brobyg_portal.errors import NotAllowed
 
 
-def may(act: str) -> Callable[[Request], Session]:
-    """A dependency: somebody signed in with a role that may do this. NotAllowed for others.
+@dataclass(frozen=True, slots=True)
+class May:
+    """A dependency: somebody signed in with a role that may do this. NotAllowed for others."""
 
-    Raises for an act that schemas/access.yaml does not have.
-    """
-    roles = domain().roles_for(act)
+    act: str
 
-    def check(request: Request) -> Session:
+    def __call__(self, request: Request) -> Session:
+        """Who it is. Raises for an act that schemas/access.yaml does not have."""
         session = signed_in(request)
-        if not session.roles & roles:
+        if not session.roles & domain().roles_for(self.act):
             raise NotAllowed
         return session
 
-    return check
+
+@dataclass(frozen=True, slots=True)
+class ByLink:
+    """A dependency: a helper or citizen who is signed in, by a link. NotAllowed for others."""
+
+    #: The table's word.
+    act: str = "by_link"
+
+    def __call__(self, request: Request) -> Session:
+        """Who it is."""
+        session = signed_in(request)
+        if session.kind == "staff":
+            raise NotAllowed
+        return session

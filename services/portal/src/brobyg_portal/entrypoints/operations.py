@@ -18,7 +18,7 @@ from brobyg_portal.domain.listing import Column, listing
 from brobyg_portal.domain.operations import Overview
 from brobyg_portal.domain.session import Session
 from brobyg_portal.entrypoints.guard import Guard, redirect
-from brobyg_portal.entrypoints.may import may
+from brobyg_portal.entrypoints.may import May
 
 _LETTERS = (
     Column("first_failed_at"), Column("service"), Column("type"), Column("state"),
@@ -34,8 +34,8 @@ _MOST = 2**63 - 1
 Name: TypeAlias = Literal["referral", "matching", "notification", "reporting"]
 Id = Annotated[int, Path(ge=1, le=_MOST)]
 Done = Literal["", "replayed", "discarded"]
-Looks = Annotated[Session, Depends(may(READ))]
-Settles = Annotated[Session, Depends(may(SETTLE))]
+Looks = Annotated[Session, Depends(May(READ))]
+Settles = Annotated[Session, Depends(May(SETTLE))]
 Language = Annotated[str | None, Query()]
 Asked = Annotated[str, Query(max_length=40)]
 
