@@ -28,6 +28,17 @@ Open to everybody, without a token:
 | where | why |
 | --- | --- |
 """
+_SESSIONS = """
+By a session of the portal, without a token:
+
+| where | who | why |
+| --- | --- | --- |
+"""
+_SIGNED_IN: dict[str, str] = {
+    "signed_in": "who is signed in",
+    "administrator": "administrators, who are named by command",
+    "by_link": "helpers and citizens, who sign in by a link",
+}
 _WHOSE: dict[Whose, str] = {
     "all": "everybody",
     "department": "those of their department (head office: everybody)",
@@ -45,7 +56,11 @@ def access_document(file: Path) -> str:
         who = "<br>".join(f"{role}: {_WHOSE[whose]}" for role, whose in act.who.items())
         rows.append(f"| `{act.act}` | {act.what} | {who} | {act.why} | {_listed(act.at)} |\n")
     opened = [f"| {_listed(one.at)} | {one.why} |\n" for one in table.open]
-    return "".join([_HEAD, *rows, _OPEN, *opened])
+    pages = [
+        f"| {_listed(one.at)} | {_SIGNED_IN.get(one.who, f'by `{one.who}`')} | {one.why} |\n"
+        for one in table.sessions
+    ]
+    return "".join([_HEAD, *rows, _OPEN, *opened, _SESSIONS, *pages])
 
 
 def _listed(places: Iterable[str]) -> str:

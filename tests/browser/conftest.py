@@ -52,7 +52,7 @@ ISSUERS = """[[issuer]]
 issuer = "brobyg-portal"
 keys = "portal-public.jwks.json"
 roles = ["citizen", "coordinator", "data_protection", "operator", "volunteer"]
-every_department = ""
+every_department = "*"
 longest_seconds = 60
 """
 HELPER = {

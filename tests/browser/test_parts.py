@@ -5,6 +5,7 @@ import re
 from brobyg_kit.testing import Running
 
 from .conftest import Visit
+from .test_every_page import signed_in
 
 
 async def test_without_javascript_a_list_is_filtered_sorted_and_paged_and_forms_work(
@@ -38,8 +39,6 @@ async def test_without_javascript_a_list_is_filtered_sorted_and_paged_and_forms_
     assert await page.get_by_label("Hvor mødes I?").input_value() == "Torvet <1>", "kept"
     await page.get_by_label("Hvilken dag?").fill("2026-12-24")
     await page.get_by_label("Til fods").check()
-    key = await page.locator("input[name=form_key]").last.get_attribute("value")
-    assert key, "the same until it is carried out"
     await page.get_by_role("button", name="Gem").click()
     await page.get_by_role("button", name="Fortryd").click()
     assert await page.get_by_role("status").text_content() == "Det er, som det var før."
@@ -54,6 +53,8 @@ async def test_what_keeps_itself_fresh_keeps_focus_and_place_and_says_when_it_ca
     shown: Running, scripted: Visit
 ) -> None:
     page = scripted.page
+    name, value = await signed_in(shown)
+    await scripted.context.add_cookies([{"name": name, "value": value, "url": shown.url}])
     await page.goto(f"{shown.url}/parts")
     board = page.locator("#board")
     button = board.get_by_role("button").nth(1)
@@ -66,6 +67,14 @@ async def test_what_keeps_itself_fresh_keeps_focus_and_place_and_says_when_it_ca
     assert await button.evaluate("button => button === document.activeElement")
     assert await page.evaluate("scrollY") == place
 
+    tokens = board.locator("input[name=form]")
+    had = [await one.get_attribute("value") for one in await tokens.all()]
+    assert len({*had}) == 3
+    await page.evaluate("document.querySelector('#board .quiet').textContent = 'old'")
+    await page.evaluate(fetched)
+    await board.get_by_text("old", exact=True).wait_for(state="detached")
+    assert [await one.get_attribute("value") for one in await tokens.all()] == had
+
     late = board.get_by_text("Det kan ikke opdateres lige nu")
     assert await late.is_hidden()
     await page.route("**/parts", lambda route: route.fulfill(status=503, body="<p>away</p>"))
@@ -75,6 +84,12 @@ async def test_what_keeps_itself_fresh_keeps_focus_and_place_and_says_when_it_ca
     await page.unroute("**/parts")
     await page.evaluate(fetched)
     await late.wait_for(state="hidden")
+    await scripted.context.clear_cookies()
+    await page.route("**/parts", lambda route: route.fulfill(status=401))
+    await page.evaluate(fetched)
+    await board.get_by_text("Du er blevet logget ud.").wait_for()
+    assert await board.get_by_role("link", name="Log ind igen").get_attribute("href") == "/parts"
+    assert await button.is_visible()
 
 
 async def test_a_dialog_opens_in_place_and_gives_the_focus_back(
@@ -126,3 +141,34 @@ async def test_on_paper_a_page_is_what_it_is_about(shown: Running, scripted: Vis
     assert await sheet.evaluate("sheet => getComputedStyle(sheet).color") == "rgb(0, 0, 0)"
     body = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert body == "rgb(255, 255, 255)"
+
+
+#: The words of a table's headings that don't fit on a line: above its columns, or beside its cells.
+_BROKEN = """
+() => {
+  const pen = document.createElement('canvas').getContext('2d'), broken = [];
+  for (const cell of document.querySelectorAll('thead th, tbody tr:first-child > *')) {
+    const style = getComputedStyle(cell), beside = style.display === 'grid';
+    if (!cell.checkVisibility() || beside !== Boolean(cell.dataset.title)) continue;
+    const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    const width = beside ? parseFloat(style.gridTemplateColumns) : cell.clientWidth - padding;
+    pen.font = getComputedStyle(cell, beside ? '::before' : null).font;
+    for (const word of (beside ? cell.dataset.title : cell.textContent).trim().split(/\\s+/)) {
+      if (pen.measureText(word).width > width) broken.push(word);
+    }
+  }
+  return broken;
+}
+"""
+
+
+async def test_words_of_a_tables_headings_stay_whole(shown: Running, scripted: Visit) -> None:
+    page = scripted.page
+    name, value = await signed_in(shown)
+    await scripted.context.add_cookies([{"name": name, "value": value, "url": shown.url}])
+    for path in ("/sessions", "/parts"):
+        for width in (320, 390, 768, 1024):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto(f"{shown.url}{path}")
+            assert await page.evaluate(_BROKEN) == [], (path, width)
+            assert await scripted.sideways() == 0

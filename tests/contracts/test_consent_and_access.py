@@ -139,6 +139,7 @@ def test_a_folder_without_scopes_is_refused(tmp_path: Path) -> None:
         ("who: {service: all", "who: {king: all", r"access\.yaml:\d+: reach-citizen: no"),
         ("who: {service: all", "who: {service: some", r"access\.yaml:\d+: acts\[3\].who"),
         ("act: erase-citizen", "act: read-consent", "another row of the act 'read-consent'"),
+        ("who: administrator", "who: king", r"yaml:\d+: 'king' is no act, and none of signed_in, "),
     ],
 )
 def test_what_is_wrong_in_the_table_of_access_is_told_with_its_line(

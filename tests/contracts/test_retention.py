@@ -21,7 +21,7 @@ FILE = ROOT / "schemas/retention.yaml"
 SERVICES = sorted(service_entry_points())
 #: What has no default and is no key.
 SETTINGS = {
-    "BROBYG_PORTAL_URL": "http://portal",
+    "BROBYG_PORTAL_URL": "http://127.0.0.1:8000",
     "BROBYG_NOTIFICATION_SMTP": "smtp://mail:25",
     "BROBYG_NOTIFICATION_SENDER": "brobyg@example.org",
     "BROBYG_NOTIFICATION_COORDINATORS": "randers=coordinators@example.org",

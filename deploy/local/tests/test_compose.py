@@ -78,6 +78,13 @@ def test_everything_that_stays_up_tells_its_health_and_is_restarted(name: str) -
     assert PARTS[name]["mem_limit"]
 
 
+def test_the_portal_believes_the_gateway_alone_who_a_browser_is() -> None:
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    told = PARTS["portal"]["environment"]["FORWARDED_ALLOW_IPS"]
+    assert told == f"${{FORWARDED_ALLOW_IPS:-{network['gateway']}}}"
+    assert all(one.startswith("127.0.0.1:") for one in PARTS["portal"]["ports"])
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_given_the_time_to_finish_what_is_in_hand_here_as_there(name: str) -> None:
     assert PARTS[name]["stop_grace_period"] == f"{STOP_PATIENCE:.0f}s"

@@ -3,17 +3,22 @@
 import base64
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from brobyg_kit.auth import Verifier
 from brobyg_kit.clock import WallClock
-from brobyg_kit.tokens import issue_token
+from brobyg_kit.tokens import AUDIENCE, issue_token
 from brobyg_local.demo.access import SystemAccess
 from brobyg_local.keys import make_keys
 from brobyg_local.services import SERVICES, own_settings
-from brobyg_local.state import StateFolder
+from brobyg_local.state import ROOT, StateFolder
+from brobyg_portal.adapters.http import ISSUER, Minter
+from brobyg_portal.domain.session import Session
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 
 @pytest.fixture
@@ -124,3 +129,30 @@ async def test_each_token_says_whose_it_is_and_the_portals_reads_no_contact(
     keys = make_keys(folder)
     caller = await verifier(keys).caller(keys[f"BROBYG_{name.upper()}_TOKEN"])
     assert (caller.subject, caller.roles) == (f"service:{name}", {role})
+
+
+async def test_services_take_the_portals_tokens_and_head_office_is_who_is_said_to_be(
+    folder: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "sign-in.toml"
+    text = (ROOT / "schemas" / "sign-in.toml").read_text(encoding="utf-8")
+    own.write_text(text.replace('operator = "operator"', 'boss = "coordinator"'), "utf-8")
+    monkeypatch.setenv("BROBYG_PORTAL_SIGN_IN", str(own))
+    keys = make_keys(folder)
+    issuers = Path(keys["BROBYG_ISSUERS"])
+    takes = Verifier.of_files(None, issuers, WallClock())
+    assert "operator" not in issuers.read_text(encoding="utf-8")
+    minter = Minter(Path(keys["BROBYG_PORTAL_SIGNING_KEY"]), WallClock())
+    who = Session(
+        "s", "staff", "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11", frozenset({"coordinator"}), None,
+        None, WallClock().now(),
+    )  # fmt: skip
+    assert (await takes.caller(minter.token(who))).department is None
+    there = replace(who, department="randers-norddjurs")
+    assert (await takes.caller(minter.token(there))).department == "randers-norddjurs"
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": who.subject, "roles": ["coordinator"]}
+    now = int(WallClock().now().timestamp())
+    key = ECKey.import_key(json.loads(Path(keys["BROBYG_PORTAL_SIGNING_KEY"]).read_text()))
+    header = {"alg": "ES256", "kid": key.kid or ""}
+    without = jwt.encode(header, {**claims, "iat": now, "exp": now + 60}, key)
+    assert (await takes.caller(without)).department == "", "of no department"

@@ -2,6 +2,7 @@
 
 import pytest
 from access_matrix import ANOTHER, Ask, Own, faults, operators_asks
+from brobyg_contracts.domain import ROLES
 from brobyg_kit.testing import Running
 from matching_api import (
     NOTIFICATION,
@@ -34,9 +35,16 @@ def helpers() -> list[Ask]:
     path = "/volunteers/{helper_id}"
     block = {"citizen_id": an_id("citizen"), "asked_by": "helper"}
     return [
-        Ask("POST /volunteers", "/volunteers", somebody(department=DEPARTMENT), outside=403),
+        Ask(
+            "POST /volunteers",
+            "/volunteers",
+            somebody(department=DEPARTMENT),
+            outside=403,
+            again=409,
+        ),
         Ask(f"GET {path}", one),
-        Ask(f"GET {path}/contact", f"{one}/contact?purpose=call"),
+        Ask(f"GET {path}/contact", f"{one}/contact?purpose=call", roles=ROLES - {"service"}),
+        Ask(f"GET {path}/contact", f"{one}/contact?purpose=message", roles={"service"}),
         Ask("GET /volunteers/{person_id}/accesses", f"{one}/accesses"),
         Ask("GET /volunteers/{person_id}/export", f"{one}/export"),
         Ask("GET /citizens/{person_id}/export", f"/citizens/{an_id('citizen')}/export"),
@@ -61,10 +69,12 @@ def needs(match_id: str) -> list[Ask]:
         Ask(
             f"GET {NEEDS}/matches/{{match_id}}/answer-link", f"{one}/matches/{match_id}/answer-link"
         ),
-        Ask(f"POST {NEEDS}/seats/{{no}}/release", f"{seat}/release"),
-        Ask(f"POST {NEEDS}/seats/{{no}}/claim", f"{seat}/claim", claim, for_oneself=True),
+        Ask(f"POST {NEEDS}/seats/{{no}}/release", f"{seat}/release", again=409),
+        Ask(
+            f"POST {NEEDS}/seats/{{no}}/claim", f"{seat}/claim", claim, for_oneself=True, status=409
+        ),
         Ask(f"POST {NEEDS}/seats/{{no}}/assign", f"{seat}/assign", {"helper_id": ANOTHER}),
-        Ask(f"POST {NEEDS}/{{command}}", f"{one}/hold"),
+        Ask(f"POST {NEEDS}/{{command}}", f"{one}/hold", status=409),
     ]
 
 
@@ -90,11 +100,12 @@ async def test_every_endpoint_answers_every_role_as_the_table_says(matching: Run
         Ask("GET /offers/{offer_id}", f"/offers/{offer.offer_id}"),
         Ask("POST /offers/{offer_id}/{answer}", f"/offers/{offer.offer_id}/accept"),
         Ask("POST /answers/{token}", link, {"answer": "accept"}),
-        Ask("POST /attention/{attention_id}/claim", f"/attention/{item}/claim"),
+        Ask("POST /attention/{attention_id}/claim", f"/attention/{item}/claim", again=409),
         Ask(
             "POST /attention/{attention_id}/settle",
             f"/attention/{item}/settle",
             {"outcome": "solved_by_phone"},
+            again=409,
         ),
         *needs(match_id),
         *helpers(),

@@ -177,6 +177,9 @@ async def test_who_read_a_contact_is_recorded_and_a_service_learns_the_given_nam
     assert await rows(matching, "select reader, purpose from access_entry") == [
         (actor_of("tester"), "message")
     ]
+    for purpose, headers in (("message", COORDINATOR), ("call", NOTIFICATION)):
+        path = f"/volunteers/{helper_id}/contact?purpose={purpose}"
+        assert (await matching.client.get(path, headers=headers)).status_code == 422
     own = await matching.client.get(f"/volunteers/{helper_id}", headers=helper_token(helper_id))
     assert own.status_code == 200
 

@@ -30,11 +30,12 @@ async def test_every_endpoint_answers_every_role_as_the_table_says(
             Ask("GET /notifications", "/notifications", outside=None, listed=escalated.subject),
             Ask("GET /citizens/{person_id}/export", f"/citizens/{PERSON}/export"),
             Ask("GET /volunteers/{person_id}/export", f"/volunteers/{PERSON}/export"),
-            Ask("POST /attention/{attention_id}/claim", f"{path}/claim"),
+            Ask("POST /attention/{attention_id}/claim", f"{path}/claim", again=409),
             Ask(
                 "POST /attention/{attention_id}/settle",
                 f"{path}/settle",
                 {"outcome": "solved_by_phone"},
+                again=409,
             ),
         ]
         asks += await operators_asks(running)

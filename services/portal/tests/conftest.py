@@ -124,9 +124,10 @@ async def staffed(
     async with (
         provided() as provider,
         portal_with(
-            SERVICE, addresses.database, addresses.kafka, provider, folder, clock
+            SERVICE, addresses.database, addresses.kafka, provider, folder, clock,
+            portal_parts=True,
         ) as portal,
-    ):
+    ):  # fmt: skip
         yield portal
 
 

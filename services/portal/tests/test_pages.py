@@ -15,7 +15,7 @@ from brobyg_kit.catalogues import languages
 from brobyg_portal.adapters import pages
 from brobyg_portal.adapters.assets import FOLDER as STATIC
 from brobyg_portal.adapters.assets import assets
-from brobyg_portal.adapters.pages import Help
+from brobyg_portal.adapters.pages import Help, Pages
 from brobyg_portal.domain.address import Address
 from brobyg_portal.domain.listing import Column, listing
 from brobyg_portal.domain.operations import Letter, Overview, ServiceState, Trouble
@@ -26,6 +26,7 @@ from brobyg_portal.entrypoints.web import PAGE_OF_REPLY, PAGE_OF_STATE, TAKEN
 from brobyg_portal.ports import Offer, OfferState, Reply
 from brobyg_portal.settings import PortalSettings
 from brobyg_portal.texts import FOLDER
+from fastapi import Request
 from pydantic import ValidationError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
@@ -36,6 +37,7 @@ OVERVIEW = Overview([
 FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
+    "sent": [("form", "x"), ("subject", "y")],
     "errors": {}, "form": lambda path: f"nonce.{path}",
     "names": {"departments": {}, "organisations": {}}, "overview": OVERVIEW,
     "services": listing([Column("name", sortable=False)], [{"name": "matching"}], "", ""),
@@ -234,6 +236,17 @@ def test_the_switch_wins_then_the_helper_then_the_browser_then_the_default(
     asked: str | None, own: str | None, accepted: str, language: str
 ) -> None:
     assert choose_language(asked, own, accepted, ("da", "en"), "da") == language
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_cookies_are_secure_by_the_portals_address_whatever_a_proxy_says(secure: bool) -> None:
+    scope = {
+        "type": "http", "method": "GET", "path": "/was", "query_string": b"language=en",
+        "headers": [], "scheme": "http", "server": ("inside", 8000),
+    }  # fmt: skip
+    page = Pages("da", secure=secure).render(Request(scope), "statement.html")
+    assert ("Secure" in page.headers["set-cookie"]) == secure
+    assert "form-action 'self';" in page.headers["content-security-policy"]
 
 
 def test_the_default_language_has_a_catalogue() -> None:

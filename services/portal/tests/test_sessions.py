@@ -1,15 +1,22 @@
 """A session is one browser's, ends when it should, and what is typed in it is never lost."""
 
 import random
+import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from brobyg_kit.testing import as_owner, eventually, tables_naming
+from brobyg_portal.adapters import provider as adapter
+from brobyg_portal.adapters.forms import KeptForms, Spent
 from brobyg_portal.adapters.retention import retention
-from brobyg_portal.adapters.sessions import Administrators
+from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.adapters.tables import kept_form, session, spent
+from brobyg_portal.domain.session import Lifetime
+from brobyg_portal.errors import ServiceUnavailable
 from brobyg_portal.testing import IDLE, Browser, Portal
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STAFF = {
@@ -33,6 +40,10 @@ async def administrator(portal: Portal, sub: str = "chief") -> Browser:
     whose = page.partition("<dt>Dit nummer</dt><dd>")[2].partition("<")[0]
     await Administrators(portal.database, portal.running.runtime.clock).add(whose)
     return browser
+
+
+def sessions_of(portal: Portal) -> Sessions:
+    return Sessions(portal.database, portal.running.runtime.clock, Lifetime())
 
 
 async def is_in(browser: Browser) -> bool:
@@ -104,12 +115,59 @@ async def test_the_cookie_changes_hourly_and_who_comes_late_with_the_former_ends
     assert "id_token_hint=ey" in out.text, "the provider's token went over to the new cookie"
     browser = await signed_in(staffed)
     late = copy_of(staffed, browser)
-    for _ in range(3):
-        time.advance(timedelta(minutes=25))
+    for _ in range(4):
+        time.advance(timedelta(minutes=20))
         assert await is_in(browser)
     time.advance(timedelta(minutes=2))
-    assert not await is_in(late)
+    with capture_logs() as told:
+        assert not await is_in(late)
     assert not await is_in(browser), "one of the two was stolen"
+    stolen = [one for one in told if one["event"] == "session.stolen"]
+    assert len(stolen) == 1
+    assert UUID(str(stolen[0]["session_id"]))
+    figures = (await staffed.running.client.get("/metrics")).text
+    assert "brobyg_portal_sessions_stolen_total 1.0" in figures
+
+
+async def test_who_never_got_the_new_cookie_stays_in_with_the_former_and_gets_another(
+    staffed, time
+) -> None:
+    browser = await signed_in(staffed)
+    first, thief = browser.cookie, copy_of(staffed, browser)
+    for _ in range(3):
+        time.advance(timedelta(minutes=20))
+        lost = await browser.client.get("/")
+        assert lost.status_code == 200
+    browser.client.cookies.clear()
+    browser.client.cookies.set("brobyg", first, domain="127.0.0.1")
+    time.advance(timedelta(minutes=2))
+    found = [await is_in(browser) for _ in range(2)]
+    assert (found, browser.cookie == first) == ([True, True], False)
+    time.advance(timedelta(minutes=2))
+    assert not await is_in(thief)
+    assert not await is_in(browser)
+    browser = await signed_in(staffed)
+    first = browser.cookie
+    for _ in range(3):
+        time.advance(timedelta(minutes=20))
+        page = await browser.client.get("/")
+    browser.client.cookies.clear()
+    browser.client.cookies.set("brobyg", first, domain="127.0.0.1")
+    token = page.text.partition('name="form" value="')[2].partition('"')[0]
+    out = await browser.client.post("/sign-out", data={"form": token})
+    assert "id_token_hint=ey" in out.text, "the former cookie opens the provider's token still"
+
+
+async def test_a_part_that_keeps_itself_fresh_keeps_nobody_signed_in(staffed, time) -> None:
+    browser, live = await signed_in(staffed), {"HX-Request": "true"}
+    for _ in range(2):
+        time.advance(timedelta(minutes=14))
+        polled = await browser.client.get("/", headers=live)
+        assert (polled.status_code, "set-cookie" in polled.headers) == (200, False)
+    time.advance(timedelta(minutes=3))
+    polled = await browser.client.get("/", headers=live)
+    assert (polled.status_code, polled.content) == (401, b"")
+    assert (await browser.client.get("/")).status_code == 303
 
 
 async def test_the_new_cookie_comes_whatever_the_answer_is(staffed, time) -> None:
@@ -145,16 +203,59 @@ async def test_what_was_typed_when_the_session_ended_is_there_again_for_who_type
         assert f'value="{typed}"' in (await browser.client.get("/sessions")).text
     sent = await browser.send("/sessions", subject=SOMEBODY)
     assert sent.headers["location"] == "/sessions?ended=0"
-    assert "brobyg-typed" not in browser.client.cookies
-    browser.client.cookies.set("brobyg-typed", kept)
+    assert browser.client.cookies["brobyg-typed"] == kept
     assert typed not in (await browser.client.get("/sessions")).text
+
+
+async def test_forms_in_two_tabs_and_all_that_was_chosen_in_them_are_kept(staffed, time) -> None:
+    browser = await administrator(staffed, "typist")
+    tokens = {path: await browser.field(path, path) for path in ("/sessions", "/parts")}
+    time.advance(IDLE)
+    for path, token in tokens.items():
+        typed = f"form={token}&subject=of+{path[1:]}&way=foot&way=bus&place=Torvet"
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        out = await browser.client.post(path, content=typed, headers=headers)
+        assert out.status_code == 303
+    await browser.sign_in(**{**STAFF, "sub": "typist"})
+    assert 'value="of sessions"' in (await browser.client.get("/sessions")).text
+    assert 'value="Torvet"' in (await browser.client.get("/parts")).text
+    found = (await sessions_of(staffed).seen(browser.cookie)).session
+    assert found is not None
+    kept, secret = KeptForms(staffed.database, time), browser.client.cookies["brobyg-typed"]
+    assert [one for one in await kept.typed(secret, found, "/parts") if one[0] == "way"] == [
+        ("way", "foot"), ("way", "bus"),
+    ]  # fmt: skip
+
+
+async def test_whoever_was_not_answered_may_have_acted_so_the_same_is_sent_by_the_same_key(
+    staffed, monkeypatch
+) -> None:
+    browser, asked = await administrator(staffed), []
+
+    async def lost(_: Sessions, subject: str) -> int:
+        asked.append(subject)
+        raise ServiceUnavailable
+
+    token = await browser.field("/sessions", "/sessions")
+    with monkeypatch.context() as patched:
+        patched.setattr(Sessions, "end_all_of", lost)
+        sent = await browser.client.post("/sessions", data={"form": token, "subject": SOMEBODY})
+    assert (sent.status_code, asked) == (503, [SOMEBODY])
+    assert "<h1>Vi kan ikke se, om det blev gjort</h1>" in sent.text
+    again = dict(re.findall('type="hidden" name="([^"]+)" value="([^"]*)"', sent.text))
+    assert again == {"form": token, "subject": SOMEBODY}
+    for _ in range(2):
+        done = await browser.client.post("/sessions", data=again)
+        assert (done.status_code, done.headers["location"]) == (303, "/sessions?ended=0")
 
 
 async def test_what_was_typed_is_kept_half_an_hour_and_twenty_of_one_person(staffed, time) -> None:
     browser = await administrator(staffed, "typist")
     token = await browser.field("/sessions", "/sessions")
     time.advance(IDLE)
-    for number in range(25):
+    for number in range(25):  # each in a browser of its own
+        if "brobyg-typed" in browser.client.cookies:
+            browser.client.cookies.delete("brobyg-typed")
         await browser.client.post("/sessions", data={"form": token, "subject": f"no {number}"})
     count = select(func.count()).select_from(kept_form)
     async with staffed.database.connect() as connection:
@@ -251,15 +352,20 @@ async def test_only_an_administrator_sees_who_is_signed_in_and_no_longer_than_th
     assert (await chief.client.get("/sessions")).status_code == 403
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
 async def test_who_signs_out_after_the_session_has_ended_is_signed_out_at_the_provider_too(
-    staffed, time
+    staffed, time, everywhere: bool
 ) -> None:
     browser = await signed_in(staffed)
     token = await browser.field("/", "/sign-out")
-    time.advance(timedelta(minutes=31))
+    if everywhere:
+        await (await signed_in(staffed)).send("/sign-out", "/", everywhere="yes")
+    else:
+        time.advance(timedelta(minutes=31))
     out = await browser.client.post("/sign-out", data={"form": token})
     assert out.status_code == 200
     assert f"{staffed.provider.issuer}/end?" in out.text
+    assert "id_token_hint=ey" in out.text
     assert (await browser.client.get("/")).status_code == 303
 
 
@@ -300,6 +406,45 @@ async def test_whom_the_provider_signs_out_is_out_at_once(staffed) -> None:
     assert await told(token) == 400, "it was told before"
     assert await told(make("leaver")) == 200
     assert [await is_in(one) for one in (first, other)] == [False, True]
+
+
+async def test_a_sign_out_that_was_told_is_never_lost(staffed, monkeypatch) -> None:
+    browser, provider = await signed_in(staffed, sub="leaver", sid="three"), staffed.provider
+
+    async def told(token: str) -> int:
+        form = {"logout_token": token}
+        return (
+            await staffed.browser().client.post("/sign-out/back-channel", data=form)
+        ).status_code
+
+    token = provider.logout_token("leaver", sid="three")
+
+    async def killed(*_: object) -> int:
+        raise RuntimeError("killed before it has ended anything")
+
+    async def released(*_: object) -> None:
+        raise AssertionError("what was killed releases nothing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sessions, "end_at_provider", killed)
+        patched.setattr(Spent, "release", released)
+        assert await told(token) == 500
+    assert await is_in(browser)
+    assert (await told(token), await is_in(browser)) == (200, False)
+    # Told while the sign-in is on its way, there is no session yet.
+    provider.who = {"sub": "leaver", **STAFF, "sid": "four"}
+    back = await browser.to_provider()
+    assert await told(provider.logout_token("leaver", sid="four")) == 200
+    assert ((await browser.client.get(back)).status_code, await is_in(browser)) == (400, False)
+    # By a new key, while the keys can't be read.
+    browser = await signed_in(staffed, sub="leaver")
+    provider.change_keys()
+    assert await told(provider.logout_token("leaver")) == 503
+    monkeypatch.setattr(adapter, "_PATIENCE", timedelta(0))  # it is over
+    provider.down = True
+    assert await told(provider.logout_token("leaver")) == 503
+    provider.down = False
+    assert (await told(provider.logout_token("leaver")), await is_in(browser)) == (200, False)
 
 
 async def test_forms_and_answers_full_of_nonsense_are_answered_with_what_is_wrong(

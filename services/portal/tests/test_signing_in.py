@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
+from brobyg_kit.clock import WallClock
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.testing import tables_naming
 from brobyg_portal.adapters import provider as adapter
-from brobyg_portal.adapters.tables import session
+from brobyg_portal.adapters.tables import session, spent
 from brobyg_portal.bootstrap import SERVICE
+from brobyg_portal.domain.sign_in import Attempt
+from brobyg_portal.errors import ProviderUnavailable
 from brobyg_portal.testing import IDLE, Portal, portal_with
 from sqlalchemy import func, select
 
@@ -26,6 +30,7 @@ async def _well(staffed: Portal) -> AsyncIterator[None]:
     yield
     provider = staffed.provider
     provider.down, provider.slow, provider.wrong = False, 0.0, {}
+    provider.places, provider.padding = {}, 0
 
 
 async def test_who_signs_in_goes_on_where_they_were_and_sees_what_they_may(staffed) -> None:
@@ -105,6 +110,24 @@ async def test_an_answer_is_taken_in_the_browser_alone_that_asked(staffed) -> No
     assert victim.cookie is None
 
 
+async def test_an_answer_to_what_was_not_begun_here_or_long_ago_costs_nothing(
+    staffed, time
+) -> None:
+    browser, made = staffed.browser(), Attempt("s", "n", "v", "/", int(time.now().timestamp()))
+    browser.client.cookies.set("brobyg-sign-in", made.to_cookie(b"a guess"))
+    late = staffed.browser()
+    back = await late.to_provider()
+    time.advance(timedelta(minutes=10))
+    asked = dict(staffed.provider.asked)
+    count = select(func.count()).select_from(spent)
+    async with staffed.database.connect() as connection:
+        before = await connection.scalar(count)
+        assert (await browser.client.get("/sign-in/back?code=x&state=s")).status_code == 400
+        assert (await late.client.get(back)).status_code == 400
+        assert await connection.scalar(count) == before
+    assert staffed.provider.asked == asked
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -161,6 +184,22 @@ async def test_a_provider_that_is_away_is_said_to_be_and_works_again_by_itself(
         staffed.provider.down, staffed.provider.slow = False, 0.0
         monkeypatch.undo()
         assert (await browser.sign_in(**COORDINATOR)).status_code == 303
+
+
+async def test_a_provider_that_says_too_much_is_not_listened_to(staffed) -> None:
+    browser, staffed.provider.padding = staffed.browser(), 600_000
+    assert (await browser.sign_in(**COORDINATOR)).status_code == 503
+    assert browser.cookie is None
+
+
+@pytest.mark.parametrize("place", ["authorization_endpoint", "end_session_endpoint"])
+async def test_nobody_is_sent_where_a_provider_may_not_send_them(staffed, place: str) -> None:
+    staffed.provider.places = {place: "javascript:alert(1)"}
+    known = adapter.Client(staffed.provider.issuer, "brobyg-portal", "", staffed.running.url)
+    provider = adapter.OidcProvider(known, WallClock())
+    with pytest.raises(ProviderUnavailable, match="places that are not https"):
+        await provider.sign_out_address("")
+    await provider.close()
 
 
 async def test_new_keys_of_the_provider_need_no_restart(staffed) -> None:

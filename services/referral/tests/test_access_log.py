@@ -11,6 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 COORDINATOR = bearer("coordinator", department="randers-norddjurs")
 ELSEWHERE = bearer("coordinator", department="aarhus")
 OFFICER = bearer("data_protection")
+SERVICE = bearer("service")
 ACUTE = {"purpose": "safety", "emergency": "acute"}
 
 
@@ -21,6 +22,9 @@ async def test_a_purpose_is_asked_for_and_only_those_that_there_are(service: Ser
         refused = await client.get(f"{path}{wrong}", headers=COORDINATOR)
         assert refused.status_code == 422, wrong
     assert "expected one of: call, write, arrange" in refused.text
+    for purpose, headers in (("message", COORDINATOR), ("call", SERVICE)):
+        others = await client.get(f"{path}?purpose={purpose}", headers=headers)
+        assert others.json()["title"] == "This purpose is not yours to say"
     why = {"purpose": "call", "emergency": "curious"}
     unknown = await client.post(path, json=why, headers=ELSEWHERE)
     assert (unknown.status_code, "expected one of: acute" in unknown.text) == (422, True)

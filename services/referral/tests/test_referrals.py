@@ -336,7 +336,7 @@ async def test_a_new_referral_neither_lifts_protection_nor_forgets_how_the_citiz
     record = (await service.records())[-1]
     assert (created["referral_id"], record["meeting"]) == (second["referral_id"], "at_location")
     assert (record["postcode"] != "8961", created["municipality_code"]) == (True, "0707")
-    path = f"/citizens/{second['citizen_id']}/contact?purpose=message"
+    path = f"/citizens/{second['citizen_id']}/contact?purpose=write"
     contact = (await service.running.client.get(path, headers=COORDINATOR)).json()
     assert (contact["email"], contact["phone"], contact["meeting_point"]) == (
         MAIL,

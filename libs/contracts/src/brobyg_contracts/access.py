@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol, get_args
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,9 @@ from brobyg_contracts.reference import Reference
 #: what the caller's own organisation has referred or sent; the caller's own; everybody's for who
 #: has no department in the token.
 Whose = Literal["all", "department", "organisation", "self", "head_office"]
+#: Whose session of the portal: anybody's; who was named by command; a helper's or citizen's. Or an
+#: act, by whose roles it is.
+SignedIn = Literal["signed_in", "administrator", "by_link"]
 Sentence = Annotated[str, Meta(min_length=1, max_length=300)]
 #: The service's name, or * for every one; the method; the path as the service declares it.
 Place = Annotated[str, Meta(pattern=r"^([a-z]+|\*) (GET|POST|PUT|PATCH|DELETE) /\S*$")]
@@ -42,11 +45,21 @@ class Open(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     at: Annotated[tuple[Place, ...], Meta(min_length=1)]
 
 
+class OfSession(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pages that ask for a session of the portal."""
+
+    #: A word of SignedIn, or an act.
+    who: str
+    why: Sentence
+    at: Annotated[tuple[Place, ...], Meta(min_length=1)]
+
+
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """The file."""
 
     acts: Annotated[tuple[Act, ...], Meta(min_length=1)]
     open: tuple[Open, ...] = ()
+    sessions: tuple[OfSession, ...] = ()
 
 
 class Endpoint(NamedTuple):
@@ -97,7 +110,7 @@ def table() -> Table:
 
 
 def endpoints(service: str) -> Mapping[Endpoint, frozenset[str]]:
-    """Each of the service's endpoints and the acts that open it; none for one that is open."""
+    """Each of the service's endpoints and the acts that open it; none for one without a token."""
     found: dict[Endpoint, set[str]] = {}
     for name, place in _places(table()):
         of, method, path = place.split(" ")
@@ -106,6 +119,13 @@ def endpoints(service: str) -> Mapping[Endpoint, frozenset[str]]:
             if name is not None:
                 acts_there.add(name)
     return {endpoint: frozenset(names) for endpoint, names in found.items()}
+
+
+def pages_of_sessions() -> Mapping[Endpoint, str]:
+    """The portal's pages that ask for a session, and whose: a word of SignedIn, or an act."""
+    return {
+        Endpoint(*place.split(" ")[1:]): row.who for row in table().sessions for place in row.at
+    }
 
 
 def reaching_role(
@@ -152,11 +172,11 @@ def _ids(department: str, reference: Reference | None) -> set[str]:
 
 
 def _places(table: Table) -> Iterator[tuple[str | None, str]]:
-    """Each act and place; None for what is open."""
+    """Each act and place; None for what asks for no token."""
     for row in table.acts:
         yield from ((row.act, place) for place in row.at)
-    for one in table.open:
-        yield from ((None, place) for place in one.at)
+    without: list[Open | OfSession] = [*table.open, *table.sessions]
+    yield from ((None, place) for one in without for place in one.at)
 
 
 def load(file: Traversable) -> Table:
@@ -173,6 +193,11 @@ def load(file: Traversable) -> Table:
             raise refused(
                 file, line, f"{row.act}: no roles are {sorted(unknown)}; there are {known}"
             )
+    for one in found.sessions:
+        if one.who not in get_args(SignedIn) and one.who not in seen:
+            known = ", ".join(get_args(SignedIn))
+            line = line_of(file, f"who: {one.who}")
+            raise refused(file, line, f"{one.who!r} is no act, and none of {known}")
     is_open: dict[str, bool] = {}
     for name, place in _places(found):
         if is_open.setdefault(place, name is None) != (name is None):

@@ -51,7 +51,9 @@ OWNERS = {"citizens": "referral", "volunteers": "matching"}
 #: Folder of the catalogues with the words of an export.
 EXPORT_TEXTS = Path(__file__).parent / "texts" / "export"
 #: Facts that log lines may hold beside the kit's own: ids and numbers, never who somebody is.
-LOGGED_FACTS = frozenset({"appointment_id", "need_id", "notification_id", "notifications"})
+LOGGED_FACTS = frozenset(
+    {"appointment_id", "need_id", "notification_id", "notifications", "session_id"}
+)
 #: What is hidden wherever it stands in a log line.
 PERSONAL_PATTERNS = (
     # CPR numbers and replacement numbers; not parts of an id.

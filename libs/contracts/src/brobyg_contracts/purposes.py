@@ -1,6 +1,6 @@
 """What identities are opened for: schemas/purposes.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -41,6 +41,10 @@ class Purposes(Struct, frozen=True, forbid_unknown_fields=True):
     def text(self, word: str, language: str) -> str:
         """A purpose or emergency in words; one of an earlier version as it is kept."""
         return self.texts().get(word, {}).get(language, word)
+
+    def said_by(self, by: Literal["person", "service"]) -> Sequence[str]:
+        """What a member of staff may say that an identity is opened for, or a service."""
+        return tuple(one.purpose for one in self.purposes if one.by == by)
 
     def texts(self) -> Mapping[str, Mapping[str, str]]:
         """Word to its text by language."""

@@ -35,7 +35,6 @@ class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
     every_department: Name
     claims: Claims
     staff: Roles
-    machines: Roles
 
 
 @lru_cache
@@ -50,8 +49,7 @@ def load(file: Traversable) -> SignIn:
         found = convert(tomllib.loads(file.read_text("utf-8")), SignIn)
     except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
         raise InvalidDocument(f"{file.name}: {error}") from error
-    for table, roles in (("staff", found.staff), ("machines", found.machines)):
-        _check(f"{file.name}: {table}", roles)
+    _check(f"{file.name}: staff", found.staff)
     return found
 
 

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from brobyg_kit import logs, tracing
+from brobyg_kit import connections, logs, tracing
 from brobyg_kit.access_log import Sealing
 from brobyg_kit.api import create_app
 from brobyg_kit.auth import Verifier
@@ -34,7 +34,7 @@ from brobyg_kit.parking import Parking
 from brobyg_kit.relay import Relay
 from brobyg_kit.replica import Copies, Watch
 from brobyg_kit.retention import Retention
-from brobyg_kit.service import IDLE_CONNECTION_SECONDS, Parts, Resources, Service
+from brobyg_kit.service import Parts, Resources, Service
 from brobyg_kit.service_token import ServiceToken
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.timers import Timers
@@ -135,19 +135,9 @@ class Runtime:
         """Run until SIGTERM or SIGINT; what is in hand is finished first."""
         logs.configure(self.service.name, self.settings.log_format, self.settings.log_level)
         tracing.install(self.service.name, self.settings.otlp_endpoint)
-        server = Server(
-            uvicorn.Config(
-                self.app(),
-                host=self.settings.host,
-                port=self.settings.port_of(self.service.name),
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=5,
-                timeout_keep_alive=IDLE_CONNECTION_SECONDS,
-                limit_concurrency=512,
-                server_header=False,
-            )
-        )
+        settings = self.settings
+        port = settings.port_of(self.service.name)
+        server = Server(connections.config(self.app(), settings.host, port))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
         self.health.watch()

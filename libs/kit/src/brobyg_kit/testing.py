@@ -20,10 +20,9 @@ from pathlib import Path
 
 import asyncpg
 import httpx2
-import uvicorn
 from sqlalchemy import Connection, MetaData, Table, Text, cast, inspect, literal, or_, select
 
-from brobyg_kit import kafka, logins
+from brobyg_kit import connections, kafka, logins
 from brobyg_kit.clock import Clock, WallClock
 from brobyg_kit.database import Database
 from brobyg_kit.decoding import Record
@@ -339,11 +338,7 @@ def _suffix_of(running: Running) -> str:
 
 @asynccontextmanager
 async def _answering(runtime: Runtime, port: int) -> AsyncIterator[Running]:
-    web = Server(
-        uvicorn.Config(
-            runtime.app(), host="127.0.0.1", port=port, log_config=None, access_log=False
-        )
-    )
+    web = Server(connections.config(runtime.app(), "127.0.0.1", port))
     serving = asyncio.create_task(runtime.serve(web))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
 

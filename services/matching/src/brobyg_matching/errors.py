@@ -3,6 +3,7 @@
 MatchingError
 ├── UnknownHelper: there is none with this id, or none that the caller may change
 ├── HelperErased: all that was known of the helper was erased
+├── PurposeOfOthers: this purpose is a service's to say, or a member of staff's
 ├── UnknownCitizen: no event has named such a citizen
 ├── UnknownOffer: there is no such offer
 │   └── UnknownLink: the token was not signed by our keys
@@ -38,6 +39,10 @@ class UnknownHelper(MatchingError):
 
 class HelperErased(MatchingError):
     """All that was known of the helper was erased."""
+
+
+class PurposeOfOthers(MatchingError):
+    """This purpose is a service's to say and a member of staff said it, or the other way round."""
 
 
 class UnknownCitizen(MatchingError):

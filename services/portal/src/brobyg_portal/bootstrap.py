@@ -1,5 +1,6 @@
 """Puts the portal together: pages, who is signed in, no events."""
 
+import hashlib
 from datetime import timedelta
 from functools import partial
 from typing import cast
@@ -30,6 +31,7 @@ from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
 from brobyg_portal.entrypoints.operations import OperationsRoutes
 from brobyg_portal.entrypoints.sign_in import SignInRoutes
+from brobyg_portal.metrics import PortalMetrics
 from brobyg_portal.settings import PortalSettings
 from brobyg_portal.use_cases.signing_in import SigningIn
 
@@ -57,13 +59,19 @@ def build(resources: Resources) -> Parts:
         settings.default_language,
         Help(settings.portal_help_phone, settings.portal_help_mail),
         trial=settings.portal_parts,
+        secure=cookies.secure,
     )
-    guard = Guard(sessions, kept, spent, cookies, pages, services, home)
+    guard = Guard(
+        sessions, kept, spent, cookies, pages, services, home, PortalMetrics(resources.metrics)
+    )
     provider, signing_in = _provider(settings, home), None
     if provider is not None:
         is_administrator = Administrators(database, clock).has
         claims = mapping(settings.portal_sign_in)
-        signing_in = SigningIn(provider, settings.portal_provider_issuer, claims, is_administrator)
+        signing_in = SigningIn(
+            provider, settings.portal_provider_issuer, claims, is_administrator,
+            _attempt_key(settings), clock,
+        )  # fmt: skip
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
     operations = Operations(
@@ -81,7 +89,7 @@ def build(resources: Resources) -> Parts:
             AccessesRoutes(guard, Accesses(services), names).router(),
             statement.router(pages),
             static.router(),
-            *([parts.router(pages, clock)] if settings.portal_parts else []),
+            *([parts.router(guard, clock)] if settings.portal_parts else []),
         ],
         renderers={"/": pages.problem},
         timers={KEPT_FORM: kept.delete_over},
@@ -101,6 +109,12 @@ async def _nothing_waits() -> dict[str, object]:
 def _real(clock: Clock) -> Clock:
     """The time in which people sign in, whatever time a demo plays."""
     return WallClock() if isinstance(clock, AcceleratedClock) else clock
+
+
+def _attempt_key(settings: PortalSettings) -> bytes:
+    """What signs sign-ins on their way: of the one secret that all processes share."""
+    assert settings.portal_signing_key is not None  # the settings see to it
+    return hashlib.sha256(b"sign-in\x00" + settings.portal_signing_key.read_bytes()).digest()
 
 
 def _provider(settings: PortalSettings, home: str) -> OidcProvider | None:

@@ -145,7 +145,7 @@ class Services(Protocol):
         """Ask `service` as this person; it decides what they may.
 
         `path` is quoted already, `body` becomes JSON. `key` is that of the form that is acted on:
-        the service does the same once. Waits up to 5 seconds for each step. Raises
+        the service does the same once. Waits up to 5 seconds for each step, 10 in all. Raises
         ServiceUnavailable where no answer came, or only a 5xx.
         """
         ...

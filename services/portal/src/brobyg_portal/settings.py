@@ -1,7 +1,9 @@
 """Settings of the portal, beside those every service has."""
 
+import re
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from brobyg_kit.catalogues import written_in
 from brobyg_kit.settings import KitSettings, own_database
@@ -18,8 +20,8 @@ class PortalSettings(KitSettings):
     portal_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^/\s]+/?$",
-        description="The portal's address as browsers see it. With https its cookies are for https"
-        " alone.",
+        description="The portal's address as browsers see it: https, and its cookies are for https"
+        " alone; http on this machine alone.",
     )
     referral_url: str = Field("http://127.0.0.1:8001", description="Where referral is reached.")
     matching_url: str = Field("http://127.0.0.1:8002", description="Where matching is reached.")
@@ -85,6 +87,16 @@ class PortalSettings(KitSettings):
     @classmethod
     def _has_a_catalogue(cls, language: str) -> str:
         return written_in(FOLDER, language)
+
+    @field_validator("portal_url")
+    @classmethod
+    def _cookies_are_not_overheard(cls, url: str) -> str:
+        address = urlsplit(url)
+        host = address.hostname or ""
+        near = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) is not None
+        if address.scheme != "https" and not near:
+            raise ValueError("expected https://; http:// is for this machine alone")
+        return url
 
     @model_validator(mode="after")
     def _who_signs_in_can_be_asked_for(self) -> Self:

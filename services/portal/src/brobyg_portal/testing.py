@@ -55,6 +55,10 @@ class TestProvider:
     down: bool = False
     #: Seconds before each answer.
     slow: float = 0.0
+    #: Laid over what it says of itself.
+    places: dict[str, str] = field(default_factory=dict)
+    #: Bytes by which its next tokens' answers are too long.
+    padding: int = 0
     #: Laid over the claims of the next tokens.
     wrong: dict[str, Any] = field(default_factory=dict)
     #: How often it was asked, by path.
@@ -112,7 +116,7 @@ class TestProvider:
             "end_session_endpoint": "end",
         }  # fmt: skip
         found = {name: f"{self.issuer}/{path}" for name, path in places.items()}
-        return JSONResponse({"issuer": self.issuer, **found})
+        return JSONResponse({"issuer": self.issuer, **found, **self.places})
 
     async def _keys(self) -> Response:
         other = {"kty": "OKP", "crv": "unheard-of", "x": "AA", "kid": "other"}
@@ -143,7 +147,8 @@ class TestProvider:
             return JSONResponse({"error": "invalid_client"}, 401)
         algorithm = known.claims.pop("algorithm", "ES256")
         id_token = self.signed(known.claims, algorithm=algorithm)
-        return JSONResponse({"access_token": "x", "token_type": "Bearer", "id_token": id_token})
+        answer = {"access_token": "x", "token_type": "Bearer", "id_token": id_token}
+        return JSONResponse({**answer, "padding": "x" * self.padding})
 
 
 def _base64(plain: bytes) -> str:
@@ -178,7 +183,8 @@ class Browser:
     async def field(self, page: str, action: str) -> str:
         """The token of the form on this page that is sent to `action`."""
         text = (await self.client.get(page)).text
-        found = re.search(rf'action="{action}".*?name="form" value="([^"]+)"', text, re.DOTALL)
+        form = rf'method="post" action="{action}".*?name="form" value="([^"]+)"'
+        found = re.search(form, text, re.DOTALL)
         assert found, text
         return html.unescape(found[1])
 

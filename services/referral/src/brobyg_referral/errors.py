@@ -10,6 +10,7 @@ ReferralError
 ├── CitizenRestricted      nothing is done with the citizen's data
 ├── ContactRestricted      how a restricted citizen is reached is told to no service
 ├── ContactNotConsented    the citizen has not agreed to messages
+├── PurposeOfOthers        this purpose is a service's to say, or a member of staff's
 ├── NoSuchSession          there is none, or the caller may not see it
 ├── NoSuchAppointment      there is none, or the caller may not see it
 ├── ReferralActive         the citizen has an active referral of the pathway already
@@ -61,6 +62,10 @@ class CitizenRestricted(ReferralError):
 
 class ContactRestricted(ReferralError):
     """How a citizen is reached is told to no service while processing is restricted."""
+
+
+class PurposeOfOthers(ReferralError):
+    """This purpose is a service's to say and a member of staff said it, or the other way round."""
 
 
 class ContactNotConsented(ReferralError):

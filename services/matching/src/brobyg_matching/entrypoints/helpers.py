@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
+from brobyg_contracts.purposes import purposes
 from brobyg_kit.access_log_api import Purpose
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.clock import Clock
@@ -22,7 +23,7 @@ from brobyg_matching.entrypoints.bodies import (
 )
 from brobyg_matching.entrypoints.problems import ProblemRoute
 from brobyg_matching.entrypoints.scope import Scope
-from brobyg_matching.errors import HelperErased, UnknownHelper
+from brobyg_matching.errors import HelperErased, PurposeOfOthers, UnknownHelper
 from brobyg_matching.use_cases.answers import Answers
 from brobyg_matching.use_cases.registration import Registration, RegistrationRequest
 
@@ -173,6 +174,8 @@ def _reads(router: APIRouter, helpers: PostgresHelpers, scope: Scope) -> None:
             whole = helper is not None and any(map(opens, helper.departments))
             if helper is None or not (whole or any(map(reaches, helper.departments))):
                 raise UnknownHelper
+            if purpose not in (own := purposes().said_by("person" if whole else "service")):
+                raise PurposeOfOthers(f"say one of: {', '.join(own)}")
             if helper.status == "erased":
                 raise HelperErased
             if not whole and helper.status == "restricted":

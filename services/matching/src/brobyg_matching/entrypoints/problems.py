@@ -12,6 +12,7 @@ from brobyg_matching.errors import (
     NotAllowed,
     NotReady,
     Objection,
+    PurposeOfOthers,
     RegisteredBefore,
     UnknownCitizen,
     UnknownHelper,
@@ -25,6 +26,7 @@ from brobyg_matching.errors import (
 PROBLEMS: dict[type[MatchingError], tuple[int, str, str]] = {
     UnknownHelper: (404, "There is no such helper", ""),
     HelperErased: (410, "The helper's data was erased", ""),
+    PurposeOfOthers: (422, "This purpose is not yours to say", ""),
     UnknownCitizen: (404, "No such citizen is known", "a new one takes a moment"),
     UnknownOffer: (404, "There is no such offer", ""),
     UnknownLink: (404, "There is no such link", ""),

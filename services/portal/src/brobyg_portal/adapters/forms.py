@@ -1,6 +1,6 @@
 """Forms: what is sent acts once, and what was typed when a session had ended is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ import msgspec
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database, Transaction
 from brobyg_kit.timers import DueTimer
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from brobyg_portal.adapters.secrets import hash_of, is_secret, new_secret, seal, unseal
@@ -50,6 +50,12 @@ class Spent:
             found = select(_spent.led_to).where(_spent.key_hash == hash_of(key))
             return Before(await connection.scalar(found))
 
+    async def is_spent(self, key: str) -> bool:
+        """Whether the key was used."""
+        found = select(_spent.spent_at).where(_spent.key_hash == hash_of(key))
+        async with self._database.connect() as connection:
+            return (await connection.scalar(found)) is not None
+
     async def led_to(self, key: str, path: str) -> None:
         """Say with which page the use of the key was answered."""
         statement = update(spent).where(_spent.key_hash == hash_of(key)).values(led_to=path)
@@ -72,11 +78,16 @@ class KeptForms:
         """`clock` tells real time."""
         self._database, self._clock = database, clock
 
-    async def keep(self, subject: str, path: str, fields: Mapping[str, str]) -> str:
-        """Keep what `subject` typed at `path`; the secret by which it is found and opened."""
-        secret = new_secret()
-        hashed, ends_at = hash_of(secret), self._clock.now() + KEPT
-        sealed = seal(secret, msgspec.json.encode(dict(fields)), subject, _USE + path)
+    async def keep(
+        self, secret: str | None, subject: str, path: str, fields: Sequence[tuple[str, str]]
+    ) -> str:
+        """Keep what `subject` typed at `path`; the secret by which it is found and opened.
+
+        That of the browser's if it has one: a form at another path may be kept under it.
+        """
+        secret = secret if secret is not None and is_secret(secret) else new_secret()
+        hashed, ends_at = _hash_of(secret, path), self._clock.now() + KEPT
+        sealed = seal(secret, msgspec.json.encode(fields), subject, _USE + path)
         row = {
             "token_hash": hashed, "subject": subject, "path": path, "sealed": sealed,
             "ends_at": ends_at,
@@ -91,16 +102,21 @@ class KeptForms:
             await tx.connection.execute(
                 delete(kept_form).where(_k.subject == subject, _k.token_hash.not_in(newest))
             )
-            await tx.connection.execute(insert(kept_form).values(row))
+            made = upsert(kept_form).values(row)
+            await tx.connection.execute(
+                made.on_conflict_do_update(index_elements=["token_hash"], set_=row)
+            )
             tx.schedule(KEPT_FORM, hashed.hex()[:16], tx.now + KEPT)
         return secret
 
-    async def typed(self, secret: str | None, session: Session, path: str) -> dict[str, str]:
+    async def typed(
+        self, secret: str | None, session: Session, path: str
+    ) -> Sequence[tuple[str, str]]:
         """What was typed at this path by who is signed in now; nothing of anybody else's."""
         if secret is None or not is_secret(secret):
-            return {}
+            return ()
         statement = select(_k.sealed).where(
-            _k.token_hash == hash_of(secret),
+            _k.token_hash == _hash_of(secret, path),
             _k.subject == session.subject,
             _k.path == path,
             _k.ends_at > self._clock.now(),
@@ -108,12 +124,13 @@ class KeptForms:
         async with self._database.connect() as connection:
             sealed = await connection.scalar(statement)
         plain = None if sealed is None else unseal(secret, sealed, session.subject, _USE + path)
-        return {} if plain is None else msgspec.json.decode(plain, type=dict[str, str])
+        return () if plain is None else msgspec.json.decode(plain, type=list[tuple[str, str]])
 
-    async def forget(self, secret: str) -> None:
-        """Delete what was kept."""
+    async def forget(self, secret: str, path: str) -> None:
+        """Delete what was typed at this path."""
+        this = _k.token_hash == _hash_of(secret, path)
         async with self._database.connect() as connection:
-            await connection.execute(delete(kept_form).where(_k.token_hash == hash_of(secret)))
+            await connection.execute(delete(kept_form).where(this))
 
     async def delete_over(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """A timer's handler: delete all that was kept too long.
@@ -124,3 +141,7 @@ class KeptForms:
         await tx.connection.execute(delete(kept_form).where(_k.ends_at <= self._clock.now()))
         if await tx.connection.scalar(select(_k.ends_at).limit(1)):
             tx.schedule(KEPT_FORM, "rest", tx.now + KEPT)
+
+
+def _hash_of(secret: str, path: str) -> bytes:
+    return hash_of(f"{secret}\x00{path}")

@@ -8,7 +8,15 @@ _SIGNED_IN = held(
     "When you were signed in",
     session,
     lambda who: (session.c.subject == who) & (session.c.kind != "staff"),
-    without=("session_id", "roles", "organisation", "department", "provider_session", "rotated_at"),
+    without=(
+        "session_id",
+        "roles",
+        "organisation",
+        "department",
+        "provider_session",
+        "rotated_at",
+        "taken_up_at",
+    ),
 )
 
 HOLDINGS = Holdings(

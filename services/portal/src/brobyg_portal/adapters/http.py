@@ -1,5 +1,6 @@
 """Offers, asked of matching; and the services, asked for whoever is signed in."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ from joserfc.jwk import ECKey
 from brobyg_portal.domain.session import Session
 from brobyg_portal.errors import MatchingUnavailable, ServiceUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Answered, Offer, Reply
+
+#: Seconds that an answer may take in all; each step has fewer.
+_IN_ALL = 10.0
 
 
 class _State(msgspec.Struct):
@@ -68,11 +72,11 @@ class HttpOffers:
     async def _ask(
         self, method: str, token: str, body: dict[str, str] | None = None
     ) -> httpx2.Response:
+        path = f"/answers/{quote(token, safe='')}"
         try:
-            answer = await self._matching.request(
-                method, f"/answers/{quote(token, safe='')}", json=body
-            )
-        except httpx2.HTTPError as error:
+            async with asyncio.timeout(_IN_ALL):
+                answer = await self._matching.request(method, path, json=body)
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise MatchingUnavailable(type(error).__name__) from error
         # 422: too long or otherwise not a token for matching
         if answer.status_code == 422 or (
@@ -99,6 +103,8 @@ def _read(answer: httpx2.Response, kind: type[ReadT], status: int = 200) -> Read
 
 #: Who issues the tokens with which the portal asks for somebody.
 ISSUER = "brobyg-portal"
+#: Its word for head office, which acts for all departments: `every_department` of BROBYG_ISSUERS.
+EVERY_DEPARTMENT = "*"
 #: How long such a token is good, seconds: for the one request that it is made for.
 _TOKEN_SECONDS = 60
 #: The longest answer that is read, bytes.
@@ -130,10 +136,11 @@ class Minter:
             "iat": now,
             "exp": now + _TOKEN_SECONDS,
         }
+        # Head office is said: what is left out means none. Others than staff are of no department.
+        if session.department or session.kind == "staff":
+            claims["department"] = session.department or EVERY_DEPARTMENT
         if session.organisation:
             claims["organisation"] = session.organisation
-        if session.department:
-            claims["department"] = session.department
         return jwt.encode({"alg": "ES256", "kid": self._key.kid or ""}, claims, self._key)
 
 
@@ -165,12 +172,12 @@ class HttpServices:
             asking = client.stream(
                 method, path, params=query, json=body, headers=headers, auth=None
             )
-            async with asking as answer:
+            async with asyncio.timeout(_IN_ALL), asking as answer:
                 async for part in answer.aiter_bytes():
                     found += part
                     if len(found) > _LONGEST_ANSWER:
                         raise ServiceUnavailable(f"{service} says too much")
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise ServiceUnavailable(f"{service}: {type(error).__name__}") from error
         if answer.status_code >= 500:
             raise ServiceUnavailable(f"{service}: {answer.status_code}")

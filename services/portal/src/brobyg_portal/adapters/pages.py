@@ -1,6 +1,5 @@
 """Pages as HTML, in the reader's language: `Pages.render` makes every page that people see."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -57,8 +56,8 @@ class Pages:
     help: Help = Help()
     #: Whether pages may be asked for in TRIAL_LANGUAGE.
     trial: bool = False
-    #: Other origins than the portal's own to which a form may lead, also by a redirect.
-    form_targets: Sequence[str] = ()
+    #: Whether browsers come by https, whatever a proxy makes of it.
+    secure: bool = False
 
     def render(
         self,
@@ -99,7 +98,7 @@ class Pages:
         if asked == chosen:
             answer.set_cookie(
                 LANGUAGE_COOKIE, chosen, _YEAR_SECONDS, httponly=True, samesite="lax",
-                secure=request.url.scheme == "https",
+                secure=self.secure,
             )  # fmt: skip
         return answer
 
@@ -128,13 +127,11 @@ class Pages:
         Only scripts, styles, fonts and pictures of our own, none of them in the page itself; no
         frames; the address stays out of caches, other sites' logs and search engines.
         """
-        targets = " ".join(["'self'", *self.form_targets])
         own = "".join(
             f"; {kind}-src 'self'" for kind in ("style", "script", "font", "img", "connect")
         )
         policy = (
-            f"default-src 'none'{own}; form-action {targets}; base-uri 'none';"
-            " frame-ancestors 'none'"
+            f"default-src 'none'{own}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
         return {"Content-Security-Policy": policy, **_HEADERS}
 
@@ -166,7 +163,6 @@ def _environment(language: Language) -> jinja2.Environment:
         "direction": Locale.parse(language).text_direction,
         "static": served.address,
         "icon": lambda name: Markup(served.icon(name)),  # noqa: S704 - one of our own files
-        "form_key": lambda: str(uuid.uuid4()),
     }
     return environment
 

@@ -18,7 +18,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oidc.core import CodeIDToken
 from brobyg_kit.clock import Clock
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -71,6 +71,32 @@ class Client:
         return f"{self.home}/sign-in/back"
 
 
+class _Bounded(AsyncOAuth2Client):  # type: ignore[misc]  # Authlib has no types
+    """Reads no answer that is too large."""
+
+    async def send(
+        self, request: httpx2.Request, *, stream: bool = False, **more: Any
+    ) -> httpx2.Response:
+        """Send it and read the answer. Raises ProviderUnavailable."""
+        del stream
+        answer: httpx2.Response = await super().send(request, stream=True, **more)
+        body, status = await _read(answer), answer.status_code
+        kind = {"content-type": answer.headers.get("content-type", "")}
+        return httpx2.Response(status, headers=kind, content=body, request=request)
+
+
+async def _read(answer: httpx2.Response) -> bytes:
+    found = bytearray()
+    try:
+        async for part in answer.aiter_bytes():
+            found += part
+            if len(found) > _LARGEST:
+                raise ProviderUnavailable("it says too much")
+    finally:
+        await answer.aclose()
+    return bytes(found)
+
+
 class OidcProvider:
     """See `ports.Provider`."""
 
@@ -78,7 +104,7 @@ class OidcProvider:
         """Connects nothing. `clock` tells real time, in which the provider lives."""
         self._client, self._clock = client, clock
         # One for all sign-ins: to make one reads the machine's certificates, which takes long.
-        self._http = AsyncOAuth2Client(
+        self._http = _Bounded(
             client.client_id,
             client.secret or None,
             scope="openid",
@@ -225,7 +251,9 @@ class OidcProvider:
         except msgspec.MsgspecError as error:
             raise ProviderUnavailable("what it says of itself has an unexpected form") from error
         secure = urlsplit(self._client.issuer).scheme == "https"
-        places = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
+        end = found.end_session_endpoint
+        places = [found.authorization_endpoint, found.token_endpoint, found.jwks_uri]
+        places += [] if end is None else [end]
         if found.issuer != self._client.issuer:
             raise ProviderUnavailable("another issuer answers at this address")
         if not all(urlsplit(one).scheme in ("https", *["http"] * (not secure)) for one in places):
@@ -235,7 +263,8 @@ class OidcProvider:
     async def _decoded(self, token: str, *, always_again: bool) -> jwt.Token:
         """A token of the provider's, whose signature alone is checked yet.
 
-        One that no known key has signed has the keys read again: `always_again`, or seldom.
+        One that no known key has signed has the keys read again: `always_again`, or seldom. Raises
+        ProviderUnavailable for one by an unknown key before they may be.
         """
         if len(token) > _LARGEST:
             raise SignInRefused("it is too long")
@@ -248,6 +277,8 @@ class OidcProvider:
             self._keys = await self._read_keys()
             if (found := _signed_by(self._keys, token)) is not None:
                 return found
+        elif _kid_of(token) not in {one.kid for one in known.keys}:  # it may be a new one
+            raise ProviderUnavailable("its keys wait to be read again")
         raise SignInRefused("none of the provider's keys has signed it")
 
     async def _read_keys(self) -> KeySet:
@@ -264,18 +295,14 @@ class OidcProvider:
             raise ProviderUnavailable("its keys have an unexpected form") from error
 
     async def _get(self, address: str) -> bytes:
-        found = bytearray()
         try:
-            asking = self._http.stream("GET", address, withhold_token=True)
-            async with asyncio.timeout(_IN_ALL), self._turn, asking as answer:
+            async with asyncio.timeout(_IN_ALL), self._turn:
+                answer = await self._http.request("GET", address, withhold_token=True)
                 answer.raise_for_status()
-                async for part in answer.aiter_bytes():
-                    found += part
-                    if len(found) > _LARGEST:
-                        raise ProviderUnavailable("it says too much")
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise ProviderUnavailable(type(error).__name__) from error
-        return bytes(found)
+        body: bytes = answer.content
+        return body
 
 
 def _signed_by(keys: KeySet, token: str) -> jwt.Token | None:
@@ -284,3 +311,11 @@ def _signed_by(keys: KeySet, token: str) -> jwt.Token | None:
         return jwt.decode(token, keys, algorithms=list(_ALGORITHMS))
     except (JoseError, ValueError, TypeError, KeyError):
         return None
+
+
+def _kid_of(token: str) -> str | None:
+    """The key that it names. Raises SignInRefused for what is no token."""
+    try:
+        return jws.extract_compact(token.encode()).headers().get("kid")
+    except (JoseError, ValueError, TypeError) as error:
+        raise SignInRefused("it is no token") from error

@@ -35,6 +35,8 @@ class Seen:
     session: Session | None = None
     #: The session that it was, where it has ended.
     ended: Session | None = None
+    #: Whether it was ended with this request, as somebody came too late with a former cookie.
+    stolen: bool = False
     #: Whether its cookie is to be given anew; see `Sessions.rotate`.
     due: bool = False
 
@@ -94,8 +96,11 @@ class Sessions:
             await tx.connection.execute(insert(session).values(row))
         return token
 
-    async def seen(self, token: str | None) -> Seen:
-        """What stands behind this cookie with a request now."""
+    async def seen(self, token: str | None, *, by_hand: bool = True) -> Seen:
+        """What stands behind this cookie with a request now.
+
+        One that a page has made by itself, not `by_hand`, keeps nobody signed in.
+        """
         if token is None or not is_secret(token):
             return Seen()
         now = self._clock.now()
@@ -103,19 +108,20 @@ class Sessions:
             row = (await connection.execute(_FIND.where(_held_by(token)))).one_or_none()
             if row is None:
                 return Seen()
-            found, times = (
-                _session(row),
-                Times(row.rotated_at, row.seen_at, row.ends_at, row.ended_at),
-            )
-            state = state_of(times, self.lifetime, now, former=row.token_hash != hash_of(token))
+            found, former = _session(row), row.token_hash != hash_of(token)
+            state = state_of(_times(row), self.lifetime, now, former=former)
             if state == "stolen":
                 await connection.execute(self._ending(_s.session_id == found.session_id))
             if state in ("ended", "stolen"):
-                return Seen(ended=found)
-            if now >= row.seen_at + _SEEN_EVERY:
+                return Seen(ended=found, stolen=state == "stolen")
+            if not former and row.previous_hash is not None and row.taken_up_at is None:
+                this = update(session).where(_s.token_hash == row.token_hash)
+                taken_up = this.values(taken_up_at=now, previous_id_token=None)
+                await connection.execute(taken_up)
+            if by_hand and now >= row.seen_at + _SEEN_EVERY:
                 seen = update(session).where(_s.session_id == found.session_id)
                 await connection.execute(seen.values(seen_at=func.greatest(_s.seen_at, now)))
-        return Seen(found, due=state == "rotate")
+        return Seen(found, due=by_hand and state == "rotate")
 
     async def rotate(self, token: str) -> str | None:
         """Give the session of this cookie a new one, and return that.
@@ -123,9 +129,9 @@ class Sessions:
         None where it has ended, or another request of the same browser was first: the cookie goes
         with its answer. Done last, when there is an answer to take it along.
         """
-        new, current = new_secret(), _s.token_hash == hash_of(token)
+        new = new_secret()
         async with self._database.connect() as connection:
-            row = (await connection.execute(_FIND.where(current))).one_or_none()
+            row = (await connection.execute(_FIND.where(_held_by(token)))).one_or_none()
             if row is None:
                 return None
             done = await connection.execute(_rotation(row, token, new, self._clock.now()))
@@ -144,14 +150,10 @@ class Sessions:
 
         "" where there is none.
         """
-        statement = (
-            self._ending(_held_by(token)).returning(_s.id_token, _s.subject)
-        )  # fmt: skip
         async with self._database.connect() as connection:
-            row = (await connection.execute(statement)).one_or_none()
-        if row is None or row.id_token is None:
-            return ""
-        return (unseal(token, row.id_token, row.subject, _ID_TOKEN) or b"").decode()
+            row = (await connection.execute(_FIND.where(_held_by(token)))).one_or_none()
+            await connection.execute(self._ending(_held_by(token)))
+        return "" if row is None else _opened(row, token).decode()
 
     async def end_all_of(self, subject: str) -> int:
         """End all sessions of somebody at once; how many there were."""
@@ -260,18 +262,35 @@ def _held_by(token: str) -> ColumnElement[bool]:
 
 def _rotation(row: Row[Any], token: str, new: str, now: datetime) -> Any:
     """Gives the session a new token, unless another request has."""
-    opened = b"" if row.id_token is None else unseal(token, row.id_token, row.subject, _ID_TOKEN)
+    opened = _opened(row, token).decode()
     return (
         update(session)
-        .where(_s.token_hash == row.token_hash, _s.ended_at.is_(None))
+        .where(
+            _s.token_hash == row.token_hash,
+            _s.ended_at.is_(None),
+            or_(_s.token_hash == hash_of(token), _s.taken_up_at.is_(None)),
+        )
         .values(
             token_hash=hash_of(new),
-            previous_hash=row.token_hash,
+            previous_hash=hash_of(token),
             rotated_at=now,
+            taken_up_at=None,
             seen_at=now,
-            id_token=_sealed(new, (opened or b"").decode(), row.subject),
+            id_token=_sealed(new, opened, row.subject),
+            previous_id_token=_sealed(token, opened, row.subject),
         )
     )
+
+
+def _opened(row: Row[Any], token: str) -> bytes:
+    """The provider's token of this session; b"" without one."""
+    current = row.token_hash == hash_of(token)
+    sealed = row.id_token if current else row.previous_id_token
+    return (unseal(token, sealed, row.subject, _ID_TOKEN) if sealed else None) or b""
+
+
+def _times(row: Row[Any]) -> Times:
+    return Times(row.rotated_at, row.taken_up_at, row.seen_at, row.ends_at, row.ended_at)
 
 
 def _sealed(token: str, id_token: str, subject: str) -> bytes | None:

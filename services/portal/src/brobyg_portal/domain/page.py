@@ -34,6 +34,7 @@ PageName = Literal[
     "forbidden",
     "not_a_form",
     "away",
+    "again",
     "operations",
     "dead_letter",
     "letter_gone",

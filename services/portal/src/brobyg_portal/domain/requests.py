@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 
 #: Methods that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,11 +39,28 @@ def _signature(form_key: bytes, path: str, nonce: str) -> str:
     return hmac.new(form_key, f"{nonce}\x00{path}".encode(), hashlib.sha256).hexdigest()
 
 
+def networks_of(address: str) -> tuple[str, str]:
+    """Whose tries count together, and whose do where there are too many to be told apart.
+
+    An IPv4 address, else its /24; a /64 of IPv6, as one house has it, else its /48, as one
+    organisation has it (RFC 6177). What is no address counts for itself.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address, address
+    found = getattr(found, "ipv4_mapped", None) or found
+    lengths = (32, 24) if found.version == 4 else (64, 48)
+    own, wider = (str(ip_network((found, one), strict=False)) for one in lengths)
+    return own, wider
+
+
 class Tries:
     """How often each address has tried something within a minute. Bounded, in this process alone.
 
-    An address is never shut out for longer, and nobody is by what others try; only while there are
-    more addresses than are counted do those that come last count as one.
+    An address is never shut out for longer, and nobody is by what others try. While there are more
+    than are counted, the networks of those that come last are; while there are more of these too,
+    who comes from one that is not counted is let through: what the tries lead to has its own bound.
     """
 
     _LENGTH = timedelta(minutes=1)
@@ -51,15 +69,17 @@ class Tries:
     def __init__(self, now: Callable[[], datetime], allowed: int) -> None:
         """So many are `allowed` a minute."""
         self._now, self._allowed = now, allowed
-        self._counts: dict[str, int] = {}
+        self._own: dict[str, int] = {}
+        self._wider: dict[str, int] = {}
         self._began_at = now()
 
     def another(self, address: str) -> bool:
         """Count a try; whether it is allowed."""
         now = self._now()
         if now >= self._began_at + self._LENGTH:
-            self._began_at, self._counts = now, {}
-        if address not in self._counts and len(self._counts) >= self._MOST:
-            address = ""
-        self._counts[address] = self._counts.get(address, 0) + 1
-        return self._counts[address] <= self._allowed
+            self._began_at, self._own, self._wider = now, {}, {}
+        for counts, network in zip((self._own, self._wider), networks_of(address), strict=True):
+            if network in counts or len(counts) < self._MOST:
+                counts[network] = counts.get(network, 0) + 1
+                return counts[network] <= self._allowed
+        return True

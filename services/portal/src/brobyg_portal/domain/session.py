@@ -50,8 +50,9 @@ class Lifetime:
     longest: timedelta = timedelta(hours=10)
     #: How often the cookie is given anew.
     rotated_every: timedelta = timedelta(hours=1)
-    #: So long a former cookie is good, for requests that were on their way; who comes with it later
-    #: is not who has the new one, and the session ends.
+    #: So long a former cookie is good from the new one's first use, for requests that were on their
+    #: way; who comes with it later is not who has the new one, and the session ends. Where the new
+    #: one does not come back in this time, its answer was lost: it is made anew.
     former: timedelta = timedelta(minutes=1)
 
 
@@ -60,6 +61,8 @@ class Times:
     """What is stored of a session's time."""
 
     rotated_at: datetime
+    #: When the cookie of that time first came back; None when it has not.
+    taken_up_at: datetime | None
     seen_at: datetime
     ends_at: datetime
     #: When it was ended before that.
@@ -75,6 +78,8 @@ def state_of(times: Times, lifetime: Lifetime, now: datetime, *, former: bool) -
     over = now >= times.ends_at or now >= times.seen_at + lifetime.idle
     if times.ended_at is not None or over:
         return "ended"
-    if former:
-        return "stolen" if now > times.rotated_at + lifetime.former else "open"
+    if former and times.taken_up_at is None:
+        return "rotate" if now > times.rotated_at + lifetime.former else "open"
+    if former and times.taken_up_at is not None:
+        return "stolen" if now > times.taken_up_at + lifetime.former else "open"
     return "rotate" if now >= times.rotated_at + lifetime.rotated_every else "open"

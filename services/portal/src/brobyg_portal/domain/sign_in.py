@@ -1,11 +1,16 @@
 """What a sign-in remembers on its way, and what a provider's claims make of somebody. Pure."""
 
 import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+#: How long a sign-in may take at the provider, seconds.
+ATTEMPT_SECONDS = 600
 #: Characters of a path on which a sign-in goes on.
 _LONGEST_PATH = 500
 #: Characters of an organisation or department.
@@ -16,7 +21,8 @@ _LONGEST_NAME = 100
 class Attempt:
     """One sign-in on its way to the provider and back. In a cookie of the browser that began it.
 
-    The browser may know all of it: it is bound to this browser, and to nobody.
+    The browser may know all of it: it is bound to this browser, and to nobody. It is signed and
+    dated, so that what no sign-in has begun, or long ago, is found out before it costs anything.
     """
 
     #: Comes back with the answer, so that nobody else's answer is taken.
@@ -27,23 +33,26 @@ class Attempt:
     verifier: str
     #: Where to go on: a path of ours.
     next: str
+    #: Seconds since 1970.
+    begun_at: int
 
-    def to_cookie(self) -> str:
-        """As a cookie holds it."""
-        return base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode().rstrip("=")
+    def to_cookie(self, key: bytes) -> str:
+        """As a cookie holds it, signed with `key`."""
+        said = base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode().rstrip("=")
+        return f"{said}.{_signature(said, key)}"
 
     @classmethod
-    def of_cookie(cls, text: str) -> "Attempt | None":
-        """What a cookie holds; None for what is none."""
-        try:
-            found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            values = [found[one.name] for one in fields(cls)]
-        except (ValueError, KeyError, TypeError, RecursionError):
+    def of_cookie(cls, text: str, key: bytes, now: datetime) -> "Attempt | None":
+        """What a cookie holds; None for what was not signed with `key`, or ATTEMPT_SECONDS ago."""
+        said, _, signature = text.partition(".")
+        if not text.isascii() or not hmac.compare_digest(signature, _signature(said, key)):
             return None
-        if not all(isinstance(one, str) for one in values):
-            return None
-        made = cls(*values)
-        return made if made.state and made.nonce and made.verifier else None
+        made = cls(**json.loads(base64.urlsafe_b64decode(said + "=" * (-len(said) % 4))))
+        return made if now.timestamp() < made.begun_at + ATTEMPT_SECONDS else None
+
+
+def _signature(said: str, key: bytes) -> str:
+    return hmac.new(key, f"sign-in\x00{said}".encode(), hashlib.sha256).hexdigest()
 
 
 def own_path(text: str | None) -> str:

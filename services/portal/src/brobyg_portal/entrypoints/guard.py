@@ -10,7 +10,7 @@ where it was typed, which is therefore the one that it is sent to.
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from brobyg_kit.database_errors import is_waited_out
@@ -18,6 +18,7 @@ from brobyg_kit.logs import get_logger
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import ImmutableMultiDict
 
 from brobyg_portal.adapters.forms import KEPT, KeptForms, Spent
 from brobyg_portal.adapters.pages import Pages
@@ -28,6 +29,7 @@ from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.sign_in import own_path
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.errors import NotAllowed, ServiceUnavailable, SignInNeeded
+from brobyg_portal.metrics import PortalMetrics
 from brobyg_portal.ports import Services
 
 log = get_logger(__name__)
@@ -39,6 +41,8 @@ FIELD = "form"
 #: The largest form, bytes, and the most fields.
 _LARGEST, _FIELDS = 64 * 1024, 200
 _FORM_TYPE = "application/x-www-form-urlencoded"
+#: The fields of a form; of one that is there more than once `getlist` has all, and `get` the last.
+Fields: TypeAlias = ImmutableMultiDict[str, str]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -70,12 +74,14 @@ class Guard:
         pages: Pages,
         services: Services,
         home: str,
+        metrics: PortalMetrics,
     ) -> None:
         """`home` is the portal's own address, without a slash at its end."""
         #: What the pages behind it ask, for whoever is signed in.
         self.services = services
         self._sessions, self._kept, self._spent = sessions, kept, spent
         self._cookies, self._pages, self._home = cookies, pages, home
+        self._metrics = metrics
 
     @property
     def route_class(self) -> type[APIRoute]:
@@ -102,24 +108,25 @@ class Guard:
         **facts: object,
     ) -> Response:
         """A page that knows who is signed in, and whose forms can be sent."""
-        return self._render(request, page, status, headers, **facts)
+        return self.show(request, f"default/{page}.html", status, headers, **facts)
 
-    def _render(
+    def show(
         self,
         request: Request,
-        page: PageName,
+        template: str,
         status: int = 200,
         headers: Mapping[str, str] = MappingProxyType({}),
         **facts: object,
     ) -> Response:
-        template = f"default/{page}.html"
+        """The same of any template."""
+        form = token_maker(request.state.session)
         return self._pages.render(
-            request, template, status, language=None, headers=headers,
-            form=token_maker(request.state.session), **facts,
-        )  # fmt: skip
+            request, template, status, language=None, headers=headers, form=form, **facts
+        )
 
     async def _answer(self, request: Request, handler: Handler) -> Response:
-        request.state.session, request.state.typed, request.state.form_key = None, {}, ""
+        state = request.state
+        state.session, state.typed, state.form_key, state.sent = None, Fields(), "", None
         if self._sessions.can_be_asked:
             try:
                 return await self._guarded(request, handler)
@@ -130,15 +137,27 @@ class Guard:
         return self._away(request)
 
     def _away(self, request: Request) -> Response:
-        return self._render(request, "away", 503, {"Retry-After": "10"})
+        """While something does not answer; who sent a form may send the very same again.
+
+        Whoever was asked may have done it: by the same key it is done once.
+        """
+        headers, sent = {"Retry-After": "10"}, request.state.sent
+        if sent is None:
+            return self.page(request, "away", 503, headers)
+        return self.page(request, "again", 503, headers, sent=sent.multi_items())
 
     async def _guarded(self, request: Request, handler: Handler) -> Response:
         headers = request.headers
         changes = request.method not in SAFE
         if changes and is_foreign(headers.get("sec-fetch-site"), headers.get("origin"), self._home):
-            return self._render(request, "foreign", 403)
+            return self.page(request, "foreign", 403)
         cookie = self._cookies.read(request, "session")
-        seen = await self._sessions.seen(cookie)
+        # A live part asks by itself, and would keep somebody signed in at an empty desk.
+        by_itself = not changes and "hx-request" in headers
+        seen = await self._sessions.seen(cookie, by_hand=not by_itself)
+        if seen.stolen and seen.ended is not None:
+            log.warning("session.stolen", session_id=seen.ended.session_id)
+            self._metrics.sessions_stolen.inc()
         request.state.session = seen.session
         try:
             if changes:
@@ -147,7 +166,7 @@ class Guard:
                 await self._typed_before(request, seen.session)
                 response = await handler(request)
         except SignInNeeded:
-            response = self._to_sign_in(request)
+            response = _signed_out() if by_itself else self._to_sign_in(request)
         except NotAllowed:
             response = self.page(request, "forbidden", 403)
         except ServiceUnavailable as error:
@@ -165,7 +184,7 @@ class Guard:
         secret = self._cookies.read(request, "typed")
         if session is not None and secret is not None:
             path = request.url.path
-            request.state.typed = await self._kept.typed(secret, session, path)
+            request.state.typed = Fields(await self._kept.typed(secret, session, path))
 
     def _to_sign_in(self, request: Request) -> Response:
         path = request.url.path
@@ -180,10 +199,10 @@ class Guard:
             return await handler(request)
         fields = await _fields(request)
         if fields is None:
-            return self._render(request, "not_a_form", 413)
-        nonce = nonce_of(fields.pop(FIELD, ""), whose.form_key, request.url.path)
+            return self.page(request, "not_a_form", 413)
+        nonce = nonce_of(fields.get(FIELD, ""), whose.form_key, request.url.path)
         if nonce is None:
-            return self._render(request, "foreign", 403)
+            return self.page(request, "foreign", 403)
         if seen.session is None and request.url.path == SIGN_OUT:
             # Who wants out is let out, at the provider too, though the session has ended.
             request.state.session = whose
@@ -194,7 +213,7 @@ class Guard:
             if before.led_to is not None:
                 return redirect(before.led_to)
             return self.page(request, "already", 409)
-        request.state.form_key = nonce
+        request.state.form_key, request.state.sent = nonce, fields
         try:
             response = await handler(request)
         except BaseException:
@@ -211,13 +230,13 @@ class Guard:
         if (place := response.headers.get("location")) is not None:
             await self._spent.led_to(nonce, own_path(place))
         if (secret := self._cookies.read(request, "typed")) is not None:
-            await self._kept.forget(secret)
-            self._cookies.remove(response, "typed")
+            await self._kept.forget(secret, request.url.path)
 
-    async def _keep(self, request: Request, whose: Session, fields: Mapping[str, str]) -> Response:
+    async def _keep(self, request: Request, whose: Session, fields: Fields) -> Response:
         response = self._to_sign_in(request)
-        if fields:
-            secret = await self._kept.keep(whose.subject, request.url.path, fields)
+        if typed := [(name, text) for name, text in fields.multi_items() if name != FIELD]:
+            secret = self._cookies.read(request, "typed")  # of a form in another tab
+            secret = await self._kept.keep(secret, whose.subject, request.url.path, typed)
             self._cookies.put(response, "typed", secret, int(KEPT.total_seconds()))
         return response
 
@@ -240,6 +259,11 @@ def redirect(path: str) -> Response:
     )
 
 
+def _signed_out() -> Response:
+    """To a part of a page, which says so in its place: it can't sign anybody in."""
+    return Response(None, 401, {"Cache-Control": "no-store"})
+
+
 async def _if_possible(work: Coroutine[Any, Any, None]) -> None:
     """What follows an act must not make it look as if it had not been done."""
     try:
@@ -250,8 +274,8 @@ async def _if_possible(work: Coroutine[Any, Any, None]) -> None:
         log.warning("database.unavailable", error=error)
 
 
-async def _fields(request: Request) -> dict[str, str] | None:
-    """The fields of a form; of one that is there twice the last. None for what is no form of ours.
+async def _fields(request: Request) -> Fields | None:
+    """The fields of a form. None for what is no form of ours.
 
     No form of ours sends a file.
     """
@@ -259,4 +283,5 @@ async def _fields(request: Request) -> dict[str, str] | None:
     body = await request.body()
     if len(body) > _LARGEST or body.count(b"&") >= _FIELDS or (body and kind != _FORM_TYPE):
         return None
-    return {name: text for name, text in (await request.form()).items() if isinstance(text, str)}
+    form = await request.form()
+    return Fields([(name, text) for name, text in form.multi_items() if isinstance(text, str)])

@@ -7,8 +7,8 @@ from brobyg_kit.clock import Clock
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from brobyg_portal.adapters.pages import Pages
 from brobyg_portal.domain.listing import Column, Row, listing
+from brobyg_portal.entrypoints.guard import Guard
 
 _FIRST = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
 _PLACES = (
@@ -18,6 +18,7 @@ _PLACES = (
 _STATES = ("open", "filled", "late", "filled", "none")
 _ROWS: tuple[Row, ...] = tuple(
     {
+        "number": number,
         "place": _PLACES[number * 2 % 5],
         "starts_at": _FIRST + timedelta(days=number % 7, minutes=45 * number),
         "metres": 700 + 4630 * number % 31000,
@@ -34,9 +35,11 @@ _NEEDED = ("place", "day", "way")
 Typed = Annotated[str, Form(max_length=500)]
 
 
-def router(pages: Pages, clock: Clock) -> APIRouter:
-    """The public routes: nothing on them is of anybody, and nothing is kept."""
-    routes = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
+def router(guard: Guard, clock: Clock) -> APIRouter:
+    """The public routes: nothing on them is of anybody, and nothing is done."""
+    routes = APIRouter(
+        tags=["pages"], default_response_class=HTMLResponse, route_class=guard.route_class
+    )
 
     def page(
         request: Request, status: int, typed: dict[str, str], errors: dict[str, str]
@@ -48,7 +51,7 @@ def router(pages: Pages, clock: Clock) -> APIRouter:
             if asked.get("q", "").casefold() in str(row["place"]).casefold()
             and asked.get("state", "") in ("", row["state"])
         ]
-        return pages.render(
+        return guard.show(
             request, "parts.html", status,
             listing=listing(_COLUMNS, wanted, asked.get("sort", ""), asked.get("page", "")),
             columns=[("A", _ROWS[:2]), ("B", _ROWS[2:3]), ("C", ())],
@@ -58,7 +61,8 @@ def router(pages: Pages, clock: Clock) -> APIRouter:
     @routes.get("/parts", summary="Every part of pages")
     async def show(request: Request) -> Response:
         """The table's order and page and the filter are in the address."""
-        return page(request, 200, dict.fromkeys((*_NEEDED, "note", "form_key"), ""), {})
+        names = (*_NEEDED, "note")
+        return page(request, 200, {one: request.state.typed.get(one, "") for one in names}, {})
 
     @routes.post("/parts", summary="The form: 422 with its errors, else 303")
     async def save(
@@ -67,17 +71,15 @@ def router(pages: Pages, clock: Clock) -> APIRouter:
         day: Typed = "",
         way: Typed = "",
         note: Typed = "",
-        form_key: Typed = "",
     ) -> Response:
-        """Nothing is kept. A page that has something carried out hands `form_key` on with it."""
-        typed = {"place": place, "day": day, "way": way, "note": note, "form_key": form_key}
+        typed = {"place": place, "day": day, "way": way, "note": note}
         if errors := {name: "missing" for name in _NEEDED if not typed[name].strip()}:
             return page(request, 422, typed, errors)
         return _then("saved")
 
     @routes.get("/parts/discard", summary="What the dialog is without JavaScript")
     async def ask(request: Request) -> Response:
-        return pages.render(request, "discard.html")
+        return guard.show(request, "discard.html")
 
     @routes.post("/parts/discard")
     async def discard() -> Response:

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, Response
 from brobyg_portal.adapters.forms import Spent
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.domain.requests import Tries
-from brobyg_portal.domain.sign_in import Attempt, own_path
+from brobyg_portal.domain.sign_in import ATTEMPT_SECONDS, own_path
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard, redirect
 from brobyg_portal.errors import ProviderUnavailable, SignInRefused
@@ -24,8 +24,6 @@ from brobyg_portal.use_cases.signing_in import Arrived, SigningIn
 
 log = get_logger(__name__)
 
-#: How long a sign-in may take at the provider, seconds.
-_ATTEMPT_SECONDS = 600
 _LONGEST_CODE = 4096
 _RETRY: Mapping[str, str] = {"Retry-After": "10"}
 Next = Annotated[str | None, Query(alias="next", max_length=2000)]
@@ -95,7 +93,7 @@ class SignInRoutes:
         except ProviderUnavailable as error:
             return self._away(request, error)
         response = redirect(address)
-        self._cookies.put(response, "attempt", attempt.to_cookie(), _ATTEMPT_SECONDS)
+        self._cookies.put(response, "attempt", attempt, ATTEMPT_SECONDS)
         return response
 
     async def back(
@@ -104,19 +102,20 @@ class SignInRoutes:
         """Sign in who came back, if it is this browser that asked, and the answer is new."""
         if not self._tries.another(_address(request)):
             return self._guard.page(request, "too_many", 429, {"Retry-After": "60"})
-        attempt = Attempt.of_cookie(self._cookies.read(request, "attempt") or "")
-        response = await self._arrive(request, attempt, code, state, error)
+        response = await self._arrive(request, code, state, error)
         self._cookies.remove(response, "attempt")
         return response
 
-    async def _arrive(
-        self, request: Request, attempt: Attempt | None, code: str, state: str, error: str
-    ) -> Response:
-        if (signing_in := self._signing_in) is None or attempt is None or attempt.state != state:
+    async def _arrive(self, request: Request, code: str, state: str, error: str) -> Response:
+        signing_in, kept = self._signing_in, self._cookies.read(request, "attempt")
+        attempt = None if signing_in is None else signing_in.begun(kept, state)
+        if signing_in is None or attempt is None:
             # Another tab of this browser may have signed in meanwhile.
             return redirect("/") if request.state.session else self._failed(request, "/")
         wish = own_path(attempt.next)
-        if error or not 0 < len(code) <= _LONGEST_CODE or await self._spent.spend(state):
+        if error or not 0 < len(code) <= _LONGEST_CODE:
+            return self._failed(request, wish)
+        if await self._spent.spend(f"state:{state}"):
             return self._failed(request, wish)
         try:
             arrived = await signing_in.arrive(code, attempt)
@@ -133,6 +132,10 @@ class SignInRoutes:
             provider_session=arrived.identity.provider_session,
             id_token=arrived.identity.id_token,
         )
+        session = arrived.identity.provider_session
+        if session is not None and await self._spent.is_spent(f"signed-out:{session}"):
+            await self._sessions.end(token)  # the provider told of it before there was ours
+            return self._failed(request, wish)
         response = redirect(wish)
         self._cookies.put(response, "session", token)
         return response
@@ -166,7 +169,7 @@ class SignInRoutes:
             if self._signing_in is None:
                 raise SignInRefused("no provider is set")
             subject, session, named = await self._signing_in.signed_out(logout_token)
-            if await self._spent.spend(key := f"logout:{named}") is not None:
+            if await self._spent.is_spent(f"told:{named}"):
                 raise SignInRefused("it was told before")
         except SignInRefused as refused:
             log.warning("sign_out.refused", error=refused)
@@ -175,11 +178,11 @@ class SignInRoutes:
             log.warning("provider.unavailable", error=away)
             title = "The provider's keys can't be read right now"
             raise Problem(503, title, headers={**headers, **_RETRY}) from away
-        try:
-            ended = await self._sessions.end_at_provider(subject, session)
-        except BaseException:  # then the provider tells it again
-            await self._spent.release(key)
-            raise
+        # Told again it ends no more: so it is noted last, and one that was cut short is told again.
+        if session is not None:
+            await self._spent.spend(f"signed-out:{session}")
+        ended = await self._sessions.end_at_provider(subject, session)
+        await self._spent.spend(f"told:{named}")
         log.info("sign_out.told", sessions=ended)
         return Response(None, 200, headers)
 
@@ -208,6 +211,4 @@ class SignInRoutes:
 
 
 def _address(request: Request) -> str:
-    """Whose tries count together: an IPv4 address, or a network of IPv6, as one house has it."""
-    host = request.client.host if request.client else ""
-    return ":".join(host.split(":")[:4]) if ":" in host else host
+    return request.client.host if request.client else ""

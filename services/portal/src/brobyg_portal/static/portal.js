@@ -23,9 +23,10 @@ function end(toast) {
   }
 }
 
-// A live part that can't be fetched says so; the next one that comes replaces these words.
-function late() {
-  for (const words of document.querySelectorAll(".live .late")) {
+// A live part that can't be fetched says why; the next one that comes replaces these words.
+function late(event) {
+  const out = event.detail.ctx?.response?.status === 401;
+  for (const words of document.querySelectorAll(out ? ".live .signed-out" : ".live .late")) {
     words.hidden = false;
   }
 }

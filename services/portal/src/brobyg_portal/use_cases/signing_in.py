@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from brobyg_kit.clock import Clock
 from brobyg_kit.ids import derived_id
 
 from brobyg_portal.domain.session import Person
@@ -30,21 +31,31 @@ class SigningIn:
         issuer: str,
         mapping: ClaimMapping,
         is_administrator: Callable[[str], Awaitable[bool]],
+        key: bytes,
+        clock: Clock,
     ) -> None:
-        """`mapping` says what the claims of `issuer` make of somebody."""
-        self._provider, self._issuer, self._mapping = provider, issuer, mapping
-        self._is_administrator = is_administrator
+        """`mapping` says what the claims of `issuer` make of somebody.
 
-    async def begin(self, wish: str | None) -> tuple[str, Attempt]:
+        `key` signs attempts; all processes have the same. `clock` tells real time.
+        """
+        self._provider, self._issuer, self._mapping = provider, issuer, mapping
+        self._is_administrator, self._key, self._clock = is_administrator, key, clock
+
+    async def begin(self, wish: str | None) -> tuple[str, str]:
         """Where the browser goes, and what it keeps meanwhile. `wish` is where it is to go on.
 
         Raises ProviderUnavailable.
         """
         attempt = Attempt(
             secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48),
-            own_path(wish),
+            own_path(wish), int(self._clock.now().timestamp()),
         )  # fmt: skip
-        return await self._provider.sign_in_address(attempt), attempt
+        return await self._provider.sign_in_address(attempt), attempt.to_cookie(self._key)
+
+    def begun(self, kept: str | None, state: str) -> Attempt | None:
+        """The attempt that this browser keeps; None for another one, or where it took too long."""
+        attempt = Attempt.of_cookie(kept or "", self._key, self._clock.now())
+        return attempt if attempt is not None and attempt.state == state else None
 
     async def arrive(self, code: str, attempt: Attempt) -> Arrived:
         """Who came back with this code. Raises ProviderUnavailable, SignInRefused."""

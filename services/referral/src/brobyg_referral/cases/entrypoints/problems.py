@@ -21,6 +21,7 @@ _PROBLEMS: dict[type[errors.ReferralError], tuple[int, str]] = {
     errors.NoSuchAppointment: (404, "There is no such appointment"),
     errors.CitizenErased: (410, "The citizen's data was erased"),
     errors.ContactNotConsented: (403, "The citizen has not agreed to this"),
+    errors.PurposeOfOthers: (422, "This purpose is not yours to say"),
     errors.ContactRestricted: (403, "Processing of the citizen is restricted"),
     errors.CitizenRestricted: (409, "Processing of the citizen is restricted"),
     errors.ReferralActive: (409, "The citizen has an active referral of this pathway already"),

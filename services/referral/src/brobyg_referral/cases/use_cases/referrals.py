@@ -9,6 +9,7 @@ from brobyg_contracts import pathways
 from brobyg_contracts.access import reaching_role
 from brobyg_contracts.consent import Consequence
 from brobyg_contracts.events import Meeting, Pathway, ReferrerKind
+from brobyg_contracts.purposes import purposes
 from brobyg_contracts.reference import Reference
 from brobyg_kit import access_log
 from brobyg_kit.attention import actor_of
@@ -45,6 +46,7 @@ from brobyg_referral.errors import (
     ContactRestricted,
     DepartmentDiffers,
     NoSuchCitizen,
+    PurposeOfOthers,
     RequestRefused,
 )
 from brobyg_referral.metrics import ReferralMetrics
@@ -234,9 +236,9 @@ class Referrals:
         In an `emergency` also for whom it is not theirs to see; the citizen's departments are told.
 
         Raises NoSuchCitizen for an unknown one or one that is not the caller's to see,
-        CitizenErased, and to who may but reach them ContactRestricted, and ContactNotConsented
-        where it is to write to who did not agree to messages, or to help who did not agree to the
-        help. Who tells a helper whom to meet gets no address to write to.
+        PurposeOfOthers, CitizenErased, and to who may but reach them ContactRestricted, and
+        ContactNotConsented where it is to write to who did not agree to messages, or to help who
+        did not agree to the help. Who tells a helper whom to meet gets no address to write to.
         """
         reference = await self._reference.get(tx)
         referrals = await self._referrals.of_citizen(tx, citizen_id)
@@ -246,6 +248,8 @@ class Referrals:
         whole = whole or emergency is not None
         if not (whole or reaches(caller, "reach-citizen", referrals, reference)):
             raise NoSuchCitizen
+        if purpose not in (own := purposes().said_by("person" if whole else "service")):
+            raise PurposeOfOthers(f"say one of: {', '.join(own)}")
         contact = await self._citizens.contact(tx, citizen_id)
         if contact is None:
             raise CitizenErased

@@ -1,20 +1,24 @@
-"""A client that sends its body too slowly is cut off: a stalled one, and one that trickles."""
+"""A client that is too slow is cut off: with its head, its body, or in taking off the answer."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Annotated
 
+import httpx2
 import pytest
-from brobyg_kit import middleware
+from brobyg_kit import connections, middleware
 from brobyg_kit.auth import Caller, requires_act
 from brobyg_kit.service import Parts, Service
 from brobyg_kit.settings import KitSettings
 from brobyg_kit.testing import Running, bearer
 from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
 
 PAUSE, WHOLE = 0.4, 1.2
+_WHOLE_HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+_LARGE = 32 * 1024 * 1024
 Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 
@@ -38,7 +42,10 @@ async def thing(serve: Serve) -> AsyncIterator[Running]:
     ) -> int:
         return len(await request.body())
 
-    service = Service("thing", "thing", ThingSettings, lambda _: Parts(routers=[router]))
+    public = APIRouter()
+    public.get("/large")(lambda: Response(bytes(_LARGE)))
+    parts = Parts(routers=[router], public_routers=[public])
+    service = Service("thing", "thing", ThingSettings, lambda _: parts)
     async with serve(service) as running:
         yield running
 
@@ -100,3 +107,79 @@ async def test_a_body_that_comes_in_time_is_read_and_its_connection_kept(serve: 
             )
             assert (answer.status_code, answer.json()) == (200, 100)
             assert "connection" not in answer.headers
+
+
+async def connected(
+    running: Running, *sent: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which this was sent."""
+    host, port = running.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.writelines(sent)
+    return reader, writer
+
+
+async def hung_up(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 8) == b""
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(b"", b""), (b"GET /livez HTTP/1.1\r\n", b"X: y\r\n"), (_WHOLE_HEAD, b"\r\n")],
+    ids=["nothing", "a head", "after a request"],
+)
+async def test_a_head_that_does_not_come_whole_in_time_is_hung_up_on(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, first: bytes, then: bytes
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", WHOLE)
+    async with thing(serve) as running:
+        reader, writer = await connected(running, first)
+        if first == _WHOLE_HEAD:
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+
+        async def trickle() -> None:
+            while then:
+                writer.write(then)
+                await asyncio.sleep(PAUSE / 4)
+
+        trickling = asyncio.create_task(trickle())
+        await hung_up(reader)
+        lasted = time.monotonic() - began
+        trickling.cancel()
+        writer.close()
+    assert WHOLE - 0.1 <= lasted < WHOLE + 2
+
+
+async def test_connections_without_a_request_keep_nobody_else_out(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WAITING", 8)
+    monkeypatch.setattr(connections, "IN_HAND", 4)
+    async with thing(serve) as running:
+        held = [await connected(running, b"GET /livez HTTP/1.1\r\n") for _ in range(20)]
+        async with httpx2.AsyncClient(base_url=running.url) as honest:
+            assert (await honest.get("/livez")).status_code == 200
+        for reader, _ in held[:12]:
+            await hung_up(reader)
+        for _, writer in held:
+            writer.close()
+
+
+async def test_who_does_not_take_off_an_answer_is_hung_up_on(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut, cut_off = asyncio.Event(), connections.Connection.cut_off
+
+    def seen(connection: connections.Connection) -> None:
+        cut.set()
+        cut_off(connection)
+
+    monkeypatch.setattr(connections.Connection, "cut_off", seen)
+    monkeypatch.setattr(connections, "TAKEN_SECONDS", PAUSE)
+    async with thing(serve) as running:
+        reader, writer = await connected(running, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(cut.wait(), 8)
+        assert 0 < len(await asyncio.wait_for(reader.read(), 8)) < _LARGE
+        writer.close()

@@ -1,0 +1,50 @@
+"""Of a cookie that was changed before its use was stored the former one stays good for a minute."""
+
+import shutil
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+from brobyg_kit.clock import ManualClock
+from brobyg_kit.database import Database
+from brobyg_kit.migrate import migrate
+from brobyg_portal.adapters.sessions import Sessions
+from brobyg_portal.adapters.tables import metadata
+from brobyg_portal.bootstrap import SERVICE
+from brobyg_portal.domain.session import Lifetime
+from sqlalchemy import text
+
+_SECRETS = ["a" * 43, "b" * 43]
+_BEFORE = """
+insert into session (session_id, token_hash, previous_hash, rotated_at, kind, subject, roles,
+  form_key, began_at, seen_at, ends_at)
+values (gen_random_uuid(), sha256('{new}'), sha256('{former}'), :now, 'staff', gen_random_uuid(),
+  '{{}}', '', :now, :now, :ends)
+"""
+
+
+async def test_a_changed_cookie_counts_as_used_and_its_former_one_as_before(
+    postgres: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    shutil.copy(SERVICE.versions / "0001_initial.py", tmp_path)
+    name, (former, new), now = f"brobyg_portal_u{uuid.uuid4().hex[:10]}", _SECRETS, clock.now()
+    server = await asyncpg.connect(f"{postgres}/postgres")
+    await server.execute(f'create database "{name}"')
+    database = Database(f"{postgres}/{name}", clock, SERVICE.name)
+    try:
+        await migrate(database.url, metadata, tmp_path)
+        await database.open()
+        async with database.connect() as connection:
+            insert = text(_BEFORE.format(new=new, former=former))
+            await connection.execute(insert, {"now": now, "ends": now + timedelta(hours=10)})
+        assert "portal_0002" in await migrate(database.url, metadata, SERVICE.versions)
+        sessions = Sessions(database, clock, Lifetime())
+        assert (await sessions.seen(former)).session is not None
+        clock.advance(timedelta(seconds=61))
+        assert (await sessions.seen(new)).session is not None
+        assert (await sessions.seen(former)).stolen
+    finally:
+        await database.close()
+        await server.execute(f'drop database "{name}" with (force)')
+        await server.close()
