@@ -70,7 +70,7 @@ _REACHED = """
 """
 
 
-async def signed_in(portal: Running, who: Person) -> tuple[str, str]:
+async def signed_in(portal: Running, who: Person = CHIEF) -> tuple[str, str]:
     """Name and value of the cookie of a new session of this person; CHIEF is an administrator."""
     database, clock = portal.runtime.database, portal.runtime.clock
     assert database is not None

@@ -27,7 +27,7 @@ _LETTERS = (
 _SERVICES = (
     *(Column(name, sortable=False) for name in ("name", "state")),
     *(Column(name, sortable=False, numeric=True) for name in (
-        "outbox", "lag", "parked", "dead_letters", "attention", "rejections",
+        "outbox", "lag", "parked", "dead_letters", "attention",
     )),
 )  # fmt: skip
 _MOST = 2**63 - 1
