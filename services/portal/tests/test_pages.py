@@ -38,7 +38,9 @@ FACTS: dict[str, Any] = {
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
     "errors": {}, "form": lambda path: f"nonce.{path}",
     "names": {"departments": {}, "organisations": {}}, "overview": OVERVIEW,
-    "services": listing([Column("name", sortable=False)], [{"name": "matching", "rejections": 2}], "", ""),
+    "services": listing(
+        [Column("name", sortable=False)], [{"name": "matching", "rejections": 2}], "", ""
+    ),
     "letters": listing(
         [Column("type")], [{"type": "t", "service": "matching", "id": 1, "reason": "x"}], "", ""
     ),
