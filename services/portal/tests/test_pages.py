@@ -40,7 +40,9 @@ FACTS: dict[str, Any] = {
     "sent": [("form", "x"), ("subject", "y")],
     "errors": {}, "form": lambda path: f"nonce.{path}",
     "names": {"departments": {}, "organisations": {}}, "overview": OVERVIEW,
-    "services": listing([Column("name", sortable=False)], [{"name": "matching", "rejections": 2}], "", ""),
+    "services": listing(
+        [Column("name", sortable=False)], [{"name": "matching", "rejections": 2}], "", ""
+    ),
     "letters": listing(
         [Column("type")], [{"type": "t", "service": "matching", "id": 1, "reason": "x"}], "", ""
     ),
