@@ -183,3 +183,19 @@ async def test_who_does_not_take_off_an_answer_is_hung_up_on(
         await asyncio.wait_for(cut.wait(), 8)
         assert 0 < len(await asyncio.wait_for(reader.read(), 8)) < _LARGE
         writer.close()
+
+
+async def test_who_takes_off_an_answer_slowly_but_steadily_gets_all_of_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "TAKEN_SECONDS", PAUSE)
+    async with thing(serve) as running:
+        reader, writer = await connected(running, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, began, taken = await reader.readuntil(b"\r\n\r\n"), time.monotonic(), 0
+        while taken < _LARGE and (part := await asyncio.wait_for(reader.read(2**20), 8)):
+            taken += len(part)
+            await asyncio.sleep(PAUSE / 100)
+        lasted = time.monotonic() - began
+        writer.close()
+    assert (head[:15], taken) == (b"HTTP/1.1 200 OK", _LARGE)
+    assert lasted > PAUSE, "else this shows nothing"

@@ -6,6 +6,7 @@ requests in hand is taken by a whole head alone; what bounds bodies is `brobyg_k
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import uvicorn
@@ -16,8 +17,8 @@ from brobyg_kit.service import IDLE_CONNECTION_SECONDS
 
 #: The head of a request takes so long at most, from the connection or its first byte, seconds.
 HEAD_SECONDS = 10.0
-#: An answer that is not taken off waits so long, seconds.
-TAKEN_SECONDS = 30.0
+#: Of an answer that waits to be taken off so many bytes are within so many seconds: 1 kB/s.
+TAKEN_BYTES, TAKEN_SECONDS = 32 * 1024, 30.0
 #: So many connections may wait for a request.
 WAITING = 512
 #: So many requests are in hand at once; one more is answered 503.
@@ -46,6 +47,8 @@ class Connection(HttpToolsProtocol):
 
     #: Since when it waits for a head, in the loop's time; None while a request is in hand.
     waits_since: float | None = None
+    #: Bytes that waited to be taken off when that was last looked at.
+    _left: int
     #: When its patience is over, for the head of a request and for the taking off of an answer.
     _ends: dict[str, asyncio.TimerHandle]
 
@@ -54,14 +57,14 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._ends = {}
         self.waits_since = self.loop.time()
-        self._until("head", HEAD_SECONDS)
+        self._until("head", HEAD_SECONDS, self.cut_off)
         if len(self.connections) > WAITING:
             _make_room([one for one in self.connections if isinstance(one, Connection)])
 
     def data_received(self, data: bytes) -> None:
         """Read on; what comes between requests is the beginning of a head."""
         if self.waits_since is not None:
-            self._until("head", HEAD_SECONDS)
+            self._until("head", HEAD_SECONDS, self.cut_off)
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
@@ -80,7 +83,8 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not take off its answer."""
         super().pause_writing()
-        self._until("taken", TAKEN_SECONDS)
+        self._left = self.transport.get_write_buffer_size()
+        self._until("taken", TAKEN_SECONDS, self._look)
 
     def resume_writing(self) -> None:
         """It does again."""
@@ -99,9 +103,18 @@ class Connection(HttpToolsProtocol):
         self.waits_since = None
         self.transport.abort()
 
-    def _until(self, what: str, seconds: float) -> None:
+    def _look(self) -> None:
+        """Go on as long as enough is taken off."""
+        self._in_time("taken")
+        taken, self._left = self._left, self.transport.get_write_buffer_size()
+        if taken - self._left < TAKEN_BYTES:
+            self.cut_off()
+        else:
+            self._until("taken", TAKEN_SECONDS, self._look)
+
+    def _until(self, what: str, seconds: float, then: Callable[[], None]) -> None:
         if what not in self._ends:
-            self._ends[what] = self.loop.call_later(seconds, self.cut_off)
+            self._ends[what] = self.loop.call_later(seconds, then)
 
     def _in_time(self, what: str) -> None:
         if (timer := self._ends.pop(what, None)) is not None:
