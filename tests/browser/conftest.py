@@ -27,7 +27,7 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 from reference_data import give_reference
 
 from .known_services import THEN, KnownServices
-from .page_table import KnownOffers
+from .page_table import KnownOffers, LostSessions
 
 #: A common phone, CSS pixels.
 PHONE = ViewportSize(width=390, height=844)
@@ -165,6 +165,7 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
         with pytest.MonkeyPatch.context() as patched:  # while it is built
             patched.setattr(brobyg_portal.bootstrap, "HttpOffers", lambda _: KnownOffers())
             patched.setattr(brobyg_portal.bootstrap, "HttpServices", KnownServices)
+            patched.setattr(brobyg_portal.bootstrap, "Sessions", LostSessions)
             portal = served(
                 PORTAL,
                 postgres,

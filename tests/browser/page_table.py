@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import get_args
 
+from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.domain.session import Person
-from brobyg_portal.errors import MatchingUnavailable, UnknownLink
+from brobyg_portal.errors import MatchingUnavailable, ServiceUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, OfferState, Reply
 from playwright.async_api import Page as Tab
 
 from .known_services import CHIEF, CITIZEN, ERASED, HELPER, LUCKY, OPERATOR, THEN
+
+#: Whose sessions can't be ended, as what would end them does not answer.
+LOST = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2aff"
 
 Act = Callable[[Tab], Awaitable[None]]
 
@@ -68,6 +72,11 @@ async def _end_nobodys(tab: Tab) -> None:
     await tab.locator("#subject").fill("nobody")
     await tab.locator("form[action='/sessions'] button[type=submit]").click()
     await tab.locator("#errors").wait_for()
+
+
+async def _end_lost(tab: Tab) -> None:
+    await tab.locator("#subject").fill(LOST)
+    await tab.locator("form[action='/sessions'] button[type=submit]").click()
 
 
 async def _send(tab: Tab) -> None:
@@ -133,6 +142,7 @@ PAGES = (
     ),
     Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
     Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
+    Page("again", "/sessions", "/sessions", 503, _end_lost, signed_in=True),
     Page("signed-out", "/", "/", 200, _sign_out, signed_in=True),
     Page("statement", "/was", "/was", picture=True),
     Page("nowhere", "", "/nowhere", 404),
@@ -143,6 +153,16 @@ PAGES = (
     Page("parts-dialog", "/parts", "/parts", act=_open_dialog),
     Page("parts-discard", "/parts/discard", "/parts/discard"),
 )
+
+
+class LostSessions(Sessions):
+    """Stands in for sessions, of which one's are lost on the way."""
+
+    async def end_all_of(self, subject: str) -> int:
+        """See LOST."""
+        if subject == LOST:
+            raise ServiceUnavailable
+        return await super().end_all_of(subject)
 
 
 class KnownOffers:
