@@ -58,7 +58,7 @@ _ISSUERS = """[[issuer]]
 issuer = "brobyg-portal"
 keys = "portal-public.jwks.json"
 roles = ["citizen"]
-every_department = ""
+every_department = "*"
 longest_seconds = 60
 """
 
