@@ -8,21 +8,18 @@ runs, behind the link in the mail; offers that are no longer to be had don't cou
 """
 
 import asyncio
-import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import asyncpg
 import httpx2
 import uvicorn
 from brobyg_kit.clock import ManualClock
-from brobyg_kit.free_ports import free_port
 from brobyg_kit.runtime import Runtime, Server
-from brobyg_kit.testing import bearer, eventually, token_keys
+from brobyg_kit.testing import bearer, token_keys
 from brobyg_matching.adapters import tables
 from brobyg_matching.adapters.links import Links
 from brobyg_matching.bootstrap import SERVICE
@@ -34,6 +31,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from benchmarks import ground, week
 from benchmarks.ground import Ground
 from benchmarks.matching_ground import LARGE, LINK_KEY, Matching, matching, settings
+from benchmarks.processes import config, serving
 from benchmarks.request_to_mail import p99
 from benchmarks.results import BenchmarkResult, Goal, Say
 
@@ -107,29 +105,9 @@ async def _offers(made: Matching) -> list[str]:
     return found
 
 
-@asynccontextmanager
-async def _served(which: str, url: str, on: Ground) -> AsyncIterator[httpx2.AsyncClient]:
+def _served(which: str, url: str, on: Ground) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
     """A process that answers, and a client for it."""
-    port = free_port()
-    arguments = (which, str(port), url, on.kafka, on.database, str(token_keys()[1]))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.answer", *arguments, stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False
-        ) as client:
-
-            async def answers() -> bool:
-                with contextlib.suppress(httpx2.TransportError):
-                    return (await client.get("/readyz")).status_code == 200
-                return False
-
-            await eventually(answers, f"the process of {which} answers", timeout=60)
-            yield client
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
+    return serving(__name__, which, url, on.kafka, on.database, str(token_keys()[1]))
 
 
 async def _serve_ours(port: int, url: str, on: Ground, keys: Path) -> None:
@@ -142,7 +120,7 @@ async def _serve_ours(port: int, url: str, on: Ground, keys: Path) -> None:
         clock=ManualClock(week.BEGINS),
         database_suffix=suffix,
     )
-    await runtime.serve(Server(_config(runtime.app(), port)))
+    await runtime.serve(Server(config(runtime.app(), port)))
 
 
 async def _serve_bare(port: int, url: str) -> None:
@@ -161,17 +139,7 @@ async def _serve_bare(port: int, url: str) -> None:
                 await connection.execute("insert into bare values ($1, $2)", token, body.answer)
             return {"state": "accepted"}
 
-        await uvicorn.Server(_config(app, port)).serve()
-
-
-def _config(app: object, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # any ASGI application
-        host="127.0.0.1",
-        port=port,
-        log_config=None,
-        access_log=False,
-    )
+        await uvicorn.Server(config(app, port)).serve()
 
 
 if __name__ == "__main__":

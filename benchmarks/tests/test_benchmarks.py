@@ -22,6 +22,7 @@ GOALS = {
     "matching_consumer_large": 0.02,
     "need_cost_growth": 1.5,
     "answer_p99": 3.0,
+    "page_p95": 2.0,
     "rebuild": 0.25,
     "erasure": 1.5,
     "request_to_mail_p99": 2.0,
@@ -84,7 +85,9 @@ def test_a_copied_week_keeps_each_referrals_order_and_no_id_comes_twice() -> Non
         seen[event["subject"]] = seen.get(event["subject"], 0) + 1
 
 
-@pytest.mark.parametrize("name", ["relay", "rebuild", "need_cost_growth", "answer_p99", "erasure"])
+@pytest.mark.parametrize(
+    "name", ["relay", "rebuild", "need_cost_growth", "answer_p99", "page_p95", "erasure"]
+)
 async def test_a_tiny_run_gives_a_whole_result(name: str, kafka: str, postgres: str) -> None:
     result = await measure_of(name)(Ground(kafka, postgres, seed=1, rounds=1, scale=0.002), silent)
     assert result.name == name

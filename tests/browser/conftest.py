@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import brobyg_portal.bootstrap
 import pytest
@@ -22,15 +21,20 @@ from brobyg_local.tools import find_chromium
 from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_portal.adapters.authenticators import NewPasskey
 from brobyg_portal.adapters.passkeys import Passkeys
+from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import sign_in_request
 from brobyg_portal.bootstrap import SERVICE as PORTAL
+from brobyg_portal.domain.session import Lifetime, Person
 from brobyg_portal.domain.sign_in_link import Known
+from brobyg_portal.entrypoints.cookies import Cookies
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 from reference_data import give_reference
 from sqlalchemy import select
 
-from .page_table import ASKED_BY, LINK, THEN, KnownOffers, LostSessions
+from .known_services import HELPER as VOLUNTEER
+from .known_services import THEN, KnownServices
+from .page_table import ASKED_BY, LINK, KnownOffers, LostSessions
 
 #: Seals addresses.
 _KEY = b"k" * 32
@@ -47,6 +51,25 @@ MATCHING_KEYS = {
 READY = dict.fromkeys(
     ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
 )
+#: Matching's own keys.
+MATCHING_KEYS = {
+    "matching_link_keys": "a key for the links of these tests only",
+    "matching_registration_keys": "a key for the registrations of these tests only",
+    "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
+    "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
+}
+#: Referral's.
+REFERRAL_KEYS = {
+    f"referral_{name}_key": base64.b64encode(name[:1].encode() * 32).decode()
+    for name in ("encryption", "cpr")
+}
+ISSUERS = """[[issuer]]
+issuer = "brobyg-portal"
+keys = "portal-public.jwks.json"
+roles = ["citizen", "coordinator", "data_protection", "operator", "volunteer"]
+every_department = "*"
+longest_seconds = 60
+"""
 HELPER = {
     "name": "Ellen Louise Test Lauridsen",
     "email": "ellen@example.org",
@@ -156,6 +179,7 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         with pytest.MonkeyPatch.context() as patched:  # while it is built
             patched.setattr(brobyg_portal.bootstrap, "HttpOffers", lambda _: KnownOffers())
+            patched.setattr(brobyg_portal.bootstrap, "HttpServices", KnownServices)
             patched.setattr(brobyg_portal.bootstrap, "Sessions", LostSessions)
             portal = served(
                 PORTAL,
@@ -166,16 +190,10 @@ async def shown(postgres: str, kafka: str) -> AsyncIterator[Running]:
                 portal_help_phone="+45 87 00 00 00",
                 portal_help_mail="hjaelp@example.org",
                 portal_encryption_key=base64.b64encode(_KEY).decode(),
-                portal_signing_key=_portal_key(Path(stack.enter_context(TemporaryDirectory()))),
             )
             running = await stack.enter_async_context(portal)
         await _link(running)
         yield running
-
-
-def _portal_key(folder: Path) -> Path:
-    generate_keys(folder / "portal", folder / "public")
-    return folder / "portal"
 
 
 async def _link(portal: Running) -> None:
@@ -187,9 +205,26 @@ async def _link(portal: Running) -> None:
     async with database.connect() as connection:
         request_id = await connection.scalar(select(sign_in_request.c.request_id))
     assert request_id is not None
-    await links.keep(request_id, Known("helper", derived_id("helper")), LINK)
-    new = NewPasskey(b"a passkey", b"its key", 0)
-    await Passkeys(database, clock).add(Known("helper", derived_id("helper")), new)
+    known = Known("helper", VOLUNTEER.subject)
+    await links.keep(request_id, known, LINK)
+    await Passkeys(database, clock).add(known, NewPasskey(b"a passkey", b"its key", 0))
+
+
+def believed(folder: Path) -> tuple[Path, Path]:
+    """The file of issuers by which services believe a portal, and the key it signs with."""
+    generate_keys(folder / "portal.jwk.json", folder / "portal-public.jwks.json")
+    (folder / "issuers.toml").write_text(ISSUERS)
+    return folder / "issuers.toml", folder / "portal.jwk.json"
+
+
+async def sign_in(visit: Visit, portal: Running, who: Person) -> Page:
+    """Have this browser be somebody's."""
+    database, clock = portal.runtime.database, portal.runtime.clock
+    assert database is not None
+    sessions = Sessions(database, clock, Lifetime(timedelta(minutes=30), timedelta(hours=10)))
+    name, value = Cookies(secure=False).name("session"), await sessions.begin(who)
+    await visit.context.add_cookies([{"name": name, "value": value, "url": portal.url}])
+    return visit.page
 
 
 @dataclass

@@ -6,26 +6,20 @@ with pages and is not listed fails one of them.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import get_args
 
-from brobyg_kit.ids import derived_id
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.domain.session import Person
-from brobyg_portal.domain.sign_in_link import Known
 from brobyg_portal.errors import MatchingUnavailable, ServiceUnavailable, UnknownLink
 from brobyg_portal.ports import Answer, Offer, OfferState, Reply
 from playwright.async_api import Page as Tab
 
-#: When all that the pages show is.
-THEN = datetime(2026, 12, 1, 9, 15, tzinfo=UTC)
+from .known_services import CHIEF, CITIZEN, ERASED, HELPER, LUCKY, OPERATOR, THEN
 
 #: A link to sign in by, and the secret of the browser that asked for it.
 LINK, ASKED_BY = "l" * 43, "b" * 43
 
-#: An administrator, and somebody who signs in by a link.
-CHIEF = Person("staff", derived_id("staff"), frozenset({"coordinator"}), "brobyg", "randers")
-VOLUNTEER = Known("helper", derived_id("helper")).person
 #: Whose sessions can't be ended, as what would end them does not answer.
 LOST = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2aff"
 
@@ -88,6 +82,10 @@ async def _end_lost(tab: Tab) -> None:
     await tab.locator("form[action='/sessions'] button[type=submit]").click()
 
 
+async def _send(tab: Tab) -> None:
+    await tab.locator("main form button[type=submit]").click()
+
+
 async def _sign_out(tab: Tab) -> None:
     await tab.locator("form[action='/sign-out'] button").first.click()
 
@@ -104,6 +102,9 @@ async def _open_link(tab: Tab) -> None:
 
 
 _ANSWER, _LINK = "/answer/{token}", "/sign-in/link/{token}"
+_ACCESSES = "/citizens/{person_id}/accesses"
+_LETTER = "/operations/{service}/{letter_id}"
+_REPLAY, _DISCARD = (f"/operations/referral/1/{act}" for act in ("replay", "discard"))
 PAGES = (
     Page("offer", _ANSWER, "/answer/open", picture=True),
     Page("offer-of-another-pathway", _ANSWER, "/answer/other"),
@@ -137,15 +138,39 @@ PAGES = (
     Page(
         "sessions-errors", "/sessions", "/sessions", 422, _end_nobodys, signed_in=True, fully=False
     ),
+    *(
+        Page(name, *at, signed_in=True, who=OPERATOR, picture=name == "operations", fully=fully)
+        for name, fully, *at in (
+            ("operations", True, "/operations", "/operations"),
+            ("dead-letter", True, _LETTER, "/operations/referral/1"),
+            ("dead-letter-gone", False, _LETTER, "/operations/referral/21", 404),
+            ("replay", False, f"{_LETTER}/replay", _REPLAY),
+            ("not-replayed", False, f"{_LETTER}/replay", _REPLAY, 409, _send),
+            ("discard", True, f"{_LETTER}/discard", _DISCARD),
+            ("discard-errors", False, f"{_LETTER}/discard", _DISCARD, 422, _send),
+        )
+    ),
+    Page("my-data", "/my-data", "/my-data", picture=True, signed_in=True, who=CITIZEN),
+    Page("my-data-empty", "/my-data", "/my-data", signed_in=True, who=HELPER, fully=False),
+    Page("my-data-erased", "/my-data", "/my-data", 404, signed_in=True, who=ERASED, fully=False),
+    Page(
+        "accesses",
+        _ACCESSES,
+        f"/citizens/{CITIZEN.subject}/accesses?sort=who",
+        signed_in=True,
+        fully=False,
+    ),
+    Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
+    Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
     Page("again", "/sessions", "/sessions", 503, _end_lost, signed_in=True),
-    Page("me", "/me", "/me", picture=True, signed_in=True, who=VOLUNTEER, fully=False),
+    Page("me", "/me", "/me", picture=True, signed_in=True, who=HELPER, fully=False),
     Page(
         "passkeys",
         "/passkeys",
         "/passkeys?done=added",
         picture=True,
         signed_in=True,
-        who=VOLUNTEER,
+        who=HELPER,
     ),
     Page("passkeys-of-staff", "/passkeys", "/passkeys", 403, signed_in=True, fully=False),
     Page("passkey-sign-in", "/sign-in/passkey", "/sign-in/passkey", fully=False),

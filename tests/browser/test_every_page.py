@@ -24,7 +24,8 @@ from playwright.async_api import (
 from playwright.async_api import Page as Tab
 
 from . import pictures
-from .page_table import CHIEF, PAGES, Page
+from .known_services import CHIEF
+from .page_table import PAGES, Page
 
 #: WCAG 2.1 A and AA, which the law requires (Lov om tilgængelighed af offentlige organers
 #: websteder, 2018).
@@ -69,7 +70,7 @@ _REACHED = """
 """
 
 
-async def signed_in(portal: Running, who: Person) -> tuple[str, str]:
+async def signed_in(portal: Running, who: Person = CHIEF) -> tuple[str, str]:
     """Name and value of the cookie of a new session of this person; CHIEF is an administrator."""
     database, clock = portal.runtime.database, portal.runtime.clock
     assert database is not None

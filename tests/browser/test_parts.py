@@ -31,7 +31,7 @@ async def test_without_javascript_a_list_is_filtered_sorted_and_paged_and_forms_
 
     await page.get_by_role("button", name="Gem").click()
     assert await page.evaluate("document.activeElement.id") == "errors"
-    assert (await page.title()).startswith("Fejl: Siders dele")
+    assert (await page.title()).startswith("Fejl: Sidernes dele")
     await page.get_by_role("link", name="Vælg, hvordan du kommer derhen.").click()
     assert page.url.endswith("#way")
     await page.get_by_label("Hvor mødes I?").fill("Torvet <1>")

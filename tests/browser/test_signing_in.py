@@ -132,7 +132,7 @@ async def test_who_leaves_is_out_at_once_and_new_keys_need_no_restart(
         await admin.changes_keys()
         await sign_in(page, "head-office")
         assert await heading.text_content() == "Velkommen til Brobyg"
-        assert await page.locator("dd").nth(1).text_content() == "coordinator"
+        assert await page.locator("dd").nth(1).text_content() == "koordinator"
 
 
 async def test_staff_sign_in_lose_nothing_typed_and_sign_out_at_the_provider_too(

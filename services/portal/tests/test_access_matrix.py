@@ -38,8 +38,20 @@ class How:
     status: int = 200
 
 
+_LETTER, _ACCESSES = "/operations/{service}/{letter_id}", "/citizens/{person_id}/accesses"
+#: No service runs here: a page that can't be without one is 503.
 _HOW = {
     Endpoint("POST", "/sessions"): How(fields={"subject": SOMEBODY}),
+    Endpoint("GET", "/my-data"): How(status=503),
+    Endpoint("GET", _ACCESSES): How(f"/citizens/{SOMEBODY}/accesses", status=503),
+    Endpoint("GET", _LETTER): How("/operations/matching/1", status=503),
+    **{
+        Endpoint(method, f"{_LETTER}/{act}"): How(
+            f"/operations/matching/1/{act}", {"reason": "mistaken"}, 503
+        )
+        for method in ("GET", "POST")
+        for act in ("replay", "discard")
+    },
     # No passkey is sent, and there may be none.
     Endpoint("POST", "/passkeys"): How(status=404),
     Endpoint("GET", "/passkeys"): How(status=404),

@@ -10,6 +10,11 @@ from brobyg_local.light_provider import LightProvider
 from brobyg_local.sign_ins import sign_ins
 from brobyg_portal.bootstrap import SERVICE
 
+IN_DANISH = {
+    "coordinator": "koordinator", "referrer": "henviser", "analyst": "analytiker",
+    "data_protection": "databeskyttelsesrådgiver", "operator": "driftsansvarlig",
+}  # fmt: skip
+
 
 async def test_every_user_of_the_demo_signs_in_as_what_they_are_and_out_everywhere(
     serve, light_provider: LightProvider, tmp_path: Path
@@ -37,7 +42,8 @@ async def test_every_user_of_the_demo_signs_in_as_what_they_are_and_out_everywhe
                     assert "Du har ikke adgang her" in page.text
                     continue
                 assert str(page.url) == f"{home}/"
-                assert f"<dd>{', '.join(user.roles)}</dd>" in page.text
+                roles = ", ".join(IN_DANISH[one] for one in user.roles)
+                assert f"<dd>{roles}</dd>" in page.text
                 department = "alle" if user.department == "*" else user.department
                 assert f"<dd>{department}</dd>" in page.text
                 out = lxml.html.fromstring(page.text).forms[0]

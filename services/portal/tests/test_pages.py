@@ -19,6 +19,7 @@ from brobyg_portal.adapters.pages import Help, Pages
 from brobyg_portal.adapters.passkeys import OwnPasskey
 from brobyg_portal.domain.address import Address
 from brobyg_portal.domain.listing import Column, listing
+from brobyg_portal.domain.operations import Letter, Overview, ServiceState, Trouble
 from brobyg_portal.domain.page import PageName
 from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.wording import choose_language
@@ -30,6 +31,10 @@ from fastapi import Request
 from pydantic import ValidationError
 
 NOON = datetime(2026, 12, 1, 11, 0, tzinfo=UTC)
+LETTER = Letter(1, "e", "s", "t", "hospital.appointment.v1", 0, 5, "dead", "x", 7, NOON, NOON)
+OVERVIEW = Overview([
+    ServiceState("matching", "silent", None, (Trouble("down", "", "brobyg local start matching"),))
+])  # fmt: skip
 FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
     "options": "{}", "refused": True, "done": "added", "own": [OwnPasskey(b"id", NOON, NOON)],
@@ -37,6 +42,17 @@ FACTS: dict[str, Any] = {
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
     "sent": [("form", "x"), ("subject", "y")],
     "form": lambda path: f"nonce.{path}",
+    "names": {"departments": {}, "organisations": {}}, "overview": OVERVIEW,
+    "services": listing(
+        [Column("name", sortable=False)], [{"name": "matching", "rejections": 2}], "", ""
+    ),
+    "letters": listing(
+        [Column("type")], [{"type": "t", "service": "matching", "id": 1, "reason": "x"}], "", ""
+    ),
+    "now": NOON, "letter": LETTER, "chosen": "",
+    "reasons": ["mistaken"],
+    "person_id": "p", "before": None, "older": 7, "emergencies": 1,
+    "accesses": listing([Column("read_at")], [{"read_at": NOON}], "", ""),
     "session": Session(
         "s", "staff", "p", frozenset({"coordinator"}), None, None, NOON, administrator=True
     ),
@@ -109,8 +125,10 @@ def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
         step <= 1
         for step in (b - a for a, b in zip(outline.headings, outline.headings[1:], strict=False))
     )
-    assert [outline.tags[one] for one in ("main", "header", "footer", "nav")] == [1, 1, 1, 1]
-    assert outline.tags["script"] == int(name.startswith("passkey"))
+    assert [outline.tags[one] for one in ("main", "header", "footer", "nav")] == [1, 1, 1, 2]
+    assert outline.tags["script"] == {"operations": 2, "passkeys": 1, "passkey_sign_in": 1}.get(
+        name, 0
+    )
     assert not [
         tag
         for tag, attributes in outline.attributes
@@ -126,7 +144,7 @@ def test_every_page_has_a_language_a_title_one_heading_and_landmarks(
 def test_the_buttons_say_what_they_do_in_one_named_group(
     name: PageName, buttons: int, language: str, pathway: str
 ) -> None:
-    html = written(name, language, pathway)
+    html = written(name, language, pathway, {**FACTS, "session": None})
     outline = Outline(html)
     assert (
         outline.tags["form"],

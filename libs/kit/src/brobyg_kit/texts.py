@@ -31,6 +31,7 @@ def environment(
     install(translations.gettext, translations.ngettext, newstyle=True)
     made.filters |= {
         "day_and_time": lambda moment: wording.day_and_time(moment, language, zone),
+        "date_and_time": lambda moment: wording.date_and_time(moment, language, zone),
         "time_of_day": lambda moment: wording.time_of_day(moment, language, zone),
         "until": lambda moment, since: wording.until(moment, since, language, zone),
         "distance": lambda metres: wording.distance(metres, language),

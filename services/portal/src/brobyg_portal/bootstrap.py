@@ -2,17 +2,22 @@
 
 import hashlib
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 from brobyg_contracts.asyncapi import part_of
 from brobyg_kit.clock import AcceleratedClock, Clock, WallClock
 from brobyg_kit.export_api import export_router
+from brobyg_kit.health import report_of
 from brobyg_kit.service import Parts, Resources, Service
 
+from brobyg_portal.adapters.accesses import Accesses
 from brobyg_portal.adapters.forms import KEPT_FORM, KeptForms, Spent
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpOffers, HttpServices, Minter
 from brobyg_portal.adapters.mapping import mapping
+from brobyg_portal.adapters.names import Names
+from brobyg_portal.adapters.operations import Operations
 from brobyg_portal.adapters.pages import Help, Pages
 from brobyg_portal.adapters.provider import Client, OidcProvider
 from brobyg_portal.adapters.retention import retention
@@ -22,8 +27,10 @@ from brobyg_portal.by_link import by_link
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.session import Lifetime
 from brobyg_portal.entrypoints import parts, start, statement, static, web
+from brobyg_portal.entrypoints.accesses import AccessesRoutes
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
+from brobyg_portal.entrypoints.operations import OperationsRoutes
 from brobyg_portal.entrypoints.sign_in import SignInRoutes
 from brobyg_portal.metrics import PortalMetrics
 from brobyg_portal.settings import PortalSettings
@@ -69,6 +76,10 @@ def build(resources: Resources) -> Parts:
     tries = Tries(clock.now, settings.portal_sign_in_tries)
     others = by_link(settings, database, clock, sessions, spent, guard, cookies, clients)
     signs = SignInRoutes(signing_in, sessions, spent, guard, cookies, tries)
+    operations = Operations(
+        services, partial(report_of, "portal", resources.health, _nothing_waits)
+    )
+    names = Names(services, clock)
     return Parts(
         routers=[export_router(database, "portal", HOLDINGS, acts=_EXPORT_ACTS)],
         public_routers=[
@@ -76,7 +87,9 @@ def build(resources: Resources) -> Parts:
             signs.router(),
             signs.told_router(),
             *others.routers,
-            start.router(guard, sessions),
+            start.router(guard, sessions, names),
+            OperationsRoutes(guard, operations, clock).router(),
+            AccessesRoutes(guard, Accesses(services), names).router(),
             statement.router(pages),
             static.router(),
             *([parts.router(guard, clock)] if settings.portal_parts else []),
@@ -90,6 +103,11 @@ def build(resources: Resources) -> Parts:
             *([] if provider is None else [provider.close]),
         ],
     )
+
+
+async def _nothing_waits() -> dict[str, object]:
+    """The portal handles and publishes no events."""
+    return {}
 
 
 def _real(clock: Clock) -> Clock:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 
 import jinja2
 from babel import Locale
 from brobyg_kit import problems, texts
 from brobyg_kit.catalogues import Language, languages
+from brobyg_kit.domain import domain
+from brobyg_kit.operations import in_words
 from brobyg_kit.problems import Problem
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
@@ -149,7 +151,13 @@ def _own_name(language: Language) -> str:
 def _environment(language: Language) -> jinja2.Environment:
     environment = texts.environment(FOLDER, language, html=True)
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {"machine_time": machine_time, "worded": _worded}
+    environment.filters |= {
+        "machine_time": machine_time,
+        "worded": _worded,
+        "purpose": partial(domain().purpose_text, language=language),
+        "in_words": in_words,
+        "first_upper": lambda text: text[:1].upper() + text[1:],
+    }
     served = assets()
     environment.globals |= {
         "direction": Locale.parse(language).text_direction,

@@ -42,4 +42,11 @@ PageName = Literal[
     "not_a_form",
     "away",
     "again",
+    "operations",
+    "dead_letter",
+    "letter_gone",
+    "replay",
+    "discard",
+    "accesses",
+    "accesses_unknown",
 ]

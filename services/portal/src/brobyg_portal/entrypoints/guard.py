@@ -126,19 +126,6 @@ class Guard:
             request, template, status, language=None, headers=headers, form=form, **facts
         )
 
-    def _render(
-        self,
-        request: Request,
-        page: PageName,
-        status: int = 200,
-        headers: Mapping[str, str] = MappingProxyType({}),
-        **facts: object,
-    ) -> Response:
-        template = f"default/{page}.html"
-        return self._pages.render(
-            request, template, status, language=None, headers=headers, **facts
-        )
-
     async def _answer(self, request: Request, handler: Handler) -> Response:
         state = request.state
         state.session, state.typed, state.form_key, state.sent = None, Fields(), "", None
@@ -158,14 +145,14 @@ class Guard:
         """
         headers, sent = {"Retry-After": "10"}, request.state.sent
         if sent is None:
-            return self._render(request, "away", 503, headers)
-        return self._render(request, "again", 503, headers, sent=sent.multi_items())
+            return self.page(request, "away", 503, headers)
+        return self.page(request, "again", 503, headers, sent=sent.multi_items())
 
     async def _guarded(self, request: Request, handler: Handler) -> Response:
         headers = request.headers
         changes = request.method not in SAFE
         if changes and is_foreign(headers.get("sec-fetch-site"), headers.get("origin"), self._home):
-            return self._render(request, "foreign", 403)
+            return self.page(request, "foreign", 403)
         cookie = self._cookies.read(request, "session")
         # A live part asks by itself, and would keep somebody signed in at an empty desk.
         by_itself = not changes and "hx-request" in headers
@@ -215,10 +202,10 @@ class Guard:
             return await handler(request)
         fields = await _fields(request)
         if fields is None:
-            return self._render(request, "not_a_form", 413)
+            return self.page(request, "not_a_form", 413)
         nonce = nonce_of(fields.get(FIELD, ""), whose.form_key, request.url.path)
         if nonce is None:
-            return self._render(request, "foreign", 403)
+            return self.page(request, "foreign", 403)
         if seen.session is None and request.url.path == SIGN_OUT:
             # Who wants out is let out, at the provider too, though the session has ended.
             request.state.session = whose

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from brobyg_portal.adapters.names import Names
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.domain.listing import Column, listing
 from brobyg_portal.domain.session import Session
@@ -28,7 +29,7 @@ Whoever = Annotated[Session, Depends(signed_in)]
 Administrator = Annotated[Session, Depends(administrator)]
 
 
-def router(guard: Guard, sessions: Sessions) -> APIRouter:
+def router(guard: Guard, sessions: Sessions, names: Names) -> APIRouter:
     """The routes; each is for somebody who is signed in."""
     routes = APIRouter(
         tags=["start"], default_response_class=HTMLResponse, route_class=guard.route_class
@@ -36,8 +37,8 @@ def router(guard: Guard, sessions: Sessions) -> APIRouter:
 
     @routes.get("/", summary="Who you are and what you may")
     async def start(request: Request, session: Whoever, language: Language = None) -> Response:
-        del session, language  # the page knows both
-        return guard.page(request, "start")
+        del language  # the page knows it
+        return guard.page(request, "start", names=await names.all(session))
 
     @routes.get("/sessions", summary="Who is signed in")
     async def look(
@@ -47,9 +48,9 @@ def router(guard: Guard, sessions: Sessions) -> APIRouter:
         page_number: Annotated[str, Query(alias="page", max_length=10)] = "",
         language: Language = None,
     ) -> Response:
-        del session, language, page_number  # the page reads both from the address
+        del language, page_number  # the page reads both from the address
         typed = request.state.typed.get("subject", "")
-        return await page(request, typed, ended=ended)
+        return await page(request, typed, session, ended=ended)
 
     @routes.post("/sessions", summary="End all sessions of somebody: form field `subject`")
     async def end(
@@ -57,16 +58,16 @@ def router(guard: Guard, sessions: Sessions) -> APIRouter:
         session: Administrator,
         subject: Annotated[str, Form(max_length=100)] = "",
     ) -> Response:
-        del session
         try:
             whose = str(UUID(subject.strip()))
         except ValueError:
-            return await page(request, subject, errors={"subject": "not_an_id"})
+            return await page(request, subject, session, errors={"subject": "not_an_id"})
         return redirect(f"/sessions?ended={await sessions.end_all_of(whose)}")
 
     async def page(
         request: Request,
         typed: str,
+        session: Session,
         *,
         ended: int | None = None,
         errors: Mapping[str, str] = MappingProxyType({}),
@@ -75,7 +76,8 @@ def router(guard: Guard, sessions: Sessions) -> APIRouter:
         shown = listing(_COLUMNS, rows, "", request.query_params.get("page", ""))
         status = 422 if errors else 200
         return guard.page(
-            request, "sessions", status, listing=shown, typed=typed, ended=ended, errors=errors
-        )
+            request, "sessions", status, listing=shown, typed=typed, ended=ended, errors=errors,
+            names=await names.all(session),
+        )  # fmt: skip
 
     return routes

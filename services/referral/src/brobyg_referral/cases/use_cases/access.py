@@ -26,14 +26,25 @@ def may_see(caller: Caller, referral: Referral, reference: Reference) -> bool:
 
 
 def reaches(
-    caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
+    caller: Caller,
+    name: str,
+    referrals: Collection[Referral],
+    reference: Reference,
+    citizen_id: str | None = None,
 ) -> bool:
-    """Whether the caller may do this with the data of the citizen who has these referrals."""
-    return reaching(caller, name, referrals, reference) is not None
+    """Whether the caller may do this with the data of the citizen who has these referrals.
+
+    `citizen_id` where citizens may do it with their own.
+    """
+    return reaching(caller, name, referrals, reference, citizen_id) is not None
 
 
 def reaching(
-    caller: Caller, name: str, referrals: Collection[Referral], reference: Reference
+    caller: Caller,
+    name: str,
+    referrals: Collection[Referral],
+    reference: Reference,
+    citizen_id: str | None = None,
 ) -> str | None:
     """In which role the caller may do this with the data of the citizen who has these referrals.
 
@@ -44,6 +55,7 @@ def reaching(
         name,
         departments=[one.department for one in referrals],
         organisations=[one.organisation for one in referrals],
+        subjects=[citizen_id],
         reference=reference,
     )
 

@@ -105,7 +105,7 @@ class Erasing:
         """Whether the caller may do this with the citizen's data, by the table of access."""
         referrals = await self._referrals.of_citizen(tx, citizen_id)
         reference = await self._reference.get(tx)
-        return reaches(caller, act, referrals, reference)
+        return reaches(caller, act, referrals, reference, citizen_id)
 
     async def acknowledged(self, tx: Transaction, events: Sequence[Event]) -> None:
         """Services have deleted what they had. Raises UndecodableEvent."""
