@@ -1,14 +1,13 @@
 """A helper signs in by a link, and then by a passkey, in front of the real matching."""
 
 import base64
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest_asyncio
-from brobyg_kit.clock import ManualClock
+from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.free_ports import free_port
-from brobyg_kit.testing import Running, tables_naming
+from brobyg_kit.testing import Running, served, tables_naming
 from brobyg_matching.bootstrap import SERVICE as MATCHING
 from brobyg_portal.bootstrap import SERVICE as PORTAL
 from brobyg_portal.testing_owners import Owners, follow, owning
@@ -51,18 +50,16 @@ class Place:
         await expect(tab.get_by_role("heading", level=1)).to_have_text("Du er logget ind")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def place(
-    serve: Callable[..., AbstractAsyncContextManager[Running]], clock: ManualClock
-) -> AsyncIterator[Place]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def place(postgres: str, kafka: str) -> AsyncIterator[Place]:
     """A helper is active. The portal has a name, as no browser makes a passkey for a number."""
-    port = free_port()
+    port, clock = free_port(), ManualClock(WallClock().now())
     url = f"http://localhost:{port}"
     async with (
         owning() as others,
-        serve(MATCHING, clock=clock, **MATCHING_KEYS) as matching,
-        serve(
-            PORTAL, clock=clock, portal_port=port, portal_url=url,
+        served(MATCHING, postgres, kafka, clock=clock, **MATCHING_KEYS) as matching,
+        served(
+            PORTAL, postgres, kafka, clock=clock, portal_port=port, portal_url=url,
             portal_encryption_key=base64.b64encode(b"k" * 32).decode(),
             **others.settings | {"matching_url": matching.url},
         ) as portal,
@@ -115,7 +112,7 @@ async def test_a_helper_adds_a_passkey_signs_in_with_it_and_removes_it(
     await tab.get_by_role("button", name="Tilføj en adgangsnøgle").click()
     await expect(tab.locator("#passkey-failed")).to_be_visible()  # the device has one already
     await tab.goto(f"{place.url}/me")
-    await tab.get_by_role("button", name="Log ud", exact=True).click()
+    await tab.get_by_role("banner").get_by_role("button", name="Log ud").click()
 
     await tab.goto(f"{place.url}/sign-in/passkey")
     await device.send("WebAuthn.setUserVerified", verified)
