@@ -5,8 +5,7 @@ import asyncio
 import typer
 from alembic.util import CommandError
 
-from brobyg_kit import database, migrate
-from brobyg_kit.cli import fail, load_service, refuse_shared_login, service_entry_points, warn
+from brobyg_kit import cli, database, migrate
 from brobyg_kit.database_errors import DATABASE_ERRORS
 from brobyg_kit.errors import DatabaseTooOld, LoginRefused, TableInUse
 from brobyg_kit.logins import Login, ensure_login
@@ -16,20 +15,20 @@ from brobyg_kit.settings import KitSettings, own_server
 
 def migrate_service(name: str, *, create: bool) -> None:
     """Bring the service's database up to date and say what was applied, or fail with a message."""
-    service = load_service(name)
+    service = cli.load_service(name)
     if service.metadata is None:
         typer.echo(f"{name} keeps nothing in a database")
         return
-    refuse_shared_login(name)
+    cli.refuse_shared_login(name)
     server = KitSettings().database.get_secret_value()
     try:
         applied = asyncio.run(_migrate(server, service, create=create))
     except CommandError as error:
-        fail(str(error))
+        cli.fail(str(error))
     except (DatabaseTooOld, LoginRefused, TableInUse) as error:
-        fail(f"the database of {name} can't be migrated: {error}")
+        cli.fail(f"the database of {name} can't be migrated: {error}")
     except DATABASE_ERRORS as error:
-        fail(
+        cli.fail(
             f"the database of {name} could not be brought up to date:"
             f" {type(error).__name__}: {error} (docs/logins.md tells what the owner must be"
             " allowed)"
@@ -40,11 +39,11 @@ def migrate_service(name: str, *, create: bool) -> None:
 async def _migrate(server: str, service: Service, *, create: bool) -> list[str]:
     assert service.metadata is not None  # the caller has checked it
     login = Login.of(own_server(service.name))
-    others = [f"brobyg_{one}" for one in service_entry_points() if one != service.name]
-    await ensure_login(server, login, others, warn)
+    others = [f"brobyg_{one}" for one in cli.service_entry_points() if one != service.name]
+    await ensure_login(server, login, others, cli.warn)
     if create:
         await migrate.create_database(server, service.name)
     url = database.database_url(server, service.name)
     return await migrate.migrate(
-        url, service.metadata, service.versions, login.name, service.grants, warn
+        url, service.metadata, service.versions, login.name, service.grants, cli.warn
     )
