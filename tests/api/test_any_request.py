@@ -62,12 +62,12 @@ def all_roles() -> dict[str, str]:
 
 
 def tried(operation: APIOperation, mode: GenerationMode, headers: dict[str, str]) -> Counter[int]:
-    """The statuses that some dozen requests of this mode got. Blocks."""
+    """The statuses that some requests of this mode got. Blocks."""
     seen: Counter[int] = Counter()
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=12,
+        max_examples=8,
         deadline=None,
         derandomize=True,
         database=None,
