@@ -3,8 +3,8 @@
 The history says who was erased since. How far it was looked through stands in the database itself,
 and so is as old as the backup: from there on it is read again, and whom this database does not have
 as erased is erased. A service does so before it serves (`Runtime.run`), and goes on doing it, so
-that a start finds little to read. A database that is restored under a running service is seen by
-how far it was looked through: not as far as a moment ago.
+that a start finds little to read. Where the database is restored under a running service, the
+process ends and is started again, as it starts after any other restore.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from sqlalchemy import BigInteger, Integer, Text, func, select
+from sqlalchemy import BigInteger, Integer, Text, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from brobyg_kit import kafka
@@ -43,6 +43,14 @@ LOOK = timedelta(seconds=10)
 _LOCK = 0x657261736564
 _LOCKED_SECONDS = 0.5
 _FIRST = "looks first for erasures that a backup does not know of"
+#: A dump that is restored makes the tables anew, whether or not it makes the database anew; a
+#: server that is set back to a point in time goes on on another timeline, and one that is set back
+#: to a copy of its files has a shorter log.
+_IDENTITY = text("""
+    select system_identifier, timeline_id, to_regclass('erasures_replayed')::oid::bigint,
+        pg_current_wal_lsn() - '0/0'
+    from pg_control_system(), pg_control_checkpoint()
+""")
 _r = erasures_replayed.c
 
 
@@ -54,8 +62,8 @@ class Replay:
         self._database, self._address, self._erase = database, address, erase
         self._kinds = {kind.EVENT_TYPE.encode(): kind for kind in erasures.kinds}
         self._topics = {topic_of(kind, erasures.service) for kind in erasures.kinds}
-        #: How far the database said last that the history was looked through.
-        self._reached: dict[TopicPartition, int] = {}
+        #: Which database it was when last looked at, and how far its log reached.
+        self._seen: tuple[tuple[object, ...], int] | None = None
         #: Why erasures are left to be made again; empty when none is.
         self.trouble = ""
 
@@ -68,6 +76,7 @@ class Replay:
         backoff = Backoff()
         while True:
             try:
+                await self._is_another()
                 return await self.once(said=lambda: heartbeat.struggle(_FIRST))
             except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
                 pause = backoff.next()
@@ -78,21 +87,26 @@ class Replay:
     async def keep(self) -> None:
         """As `once`, every hour; trouble is left for the next time.
 
-        Returns when the database turns out to have been restored.
+        Returns when the database turns out to have been restored since `until_done` began.
         """
         replayed_at = time.monotonic()
         while True:
             await asyncio.sleep(LOOK.total_seconds())
             try:
-                known = await self._known()
-                if any(known.get(place, 0) < offset for place, offset in self._reached.items()):
+                if await self._is_another():
                     return
-                self._reached = known
                 if time.monotonic() - replayed_at >= EVERY.total_seconds():
                     replayed_at = time.monotonic()
                     await self.once()
             except (*DATABASE_ERRORS, KafkaError, TimeoutError) as error:
                 log.warning("erasures.replay_interrupted", error=error)
+
+    async def _is_another(self) -> bool:
+        """Whether the database is not the one that was looked at last, or went back since."""
+        async with self._database.connect() as connection:
+            row = (await connection.execute(_IDENTITY)).one()
+        before, self._seen = self._seen, (tuple(row[:-1]), int(row[-1]))
+        return before is not None and (before[0] != self._seen[0] or before[1] > self._seen[1])
 
     async def once(
         self, *, from_the_beginning: bool = False, said: Callable[[], None] | None = None
@@ -204,7 +218,6 @@ class Replay:
                     set_={"next_offset": statement.excluded.next_offset},
                 )
             )
-        self._reached.update(positions)
 
 
 class _Left:

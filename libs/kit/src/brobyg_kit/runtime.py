@@ -1,6 +1,7 @@
 """Runs a service until it is told to stop: its HTTP API, loops and watchdog, together or apart."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -97,6 +98,8 @@ class Runtime:
         if self.replay is None or not replays:
             self._replayed.set()
         self._stopping = False
+        #: Ends the process at once with this exit code, to be started again.
+        self.abort: Callable[[int], object] = os._exit
         if self.database is not None:
             self.health.checks["database"] = self._check_database
 
@@ -208,13 +211,13 @@ class Runtime:
     async def _replay_first(self, replay: Replay) -> None:
         """What a restored backup lacks before all else; then what comes, so that little is left."""
         await self._wait(_ERASURES, "the database", self._opened)
-        while True:
-            await replay.until_done(self.health.heartbeat(_ERASURES))
-            del self.health.heartbeats[_ERASURES]
-            self._replayed.set()
-            await replay.keep()
-            self._replayed.clear()
-            log.error("database.restored")
+        await replay.until_done(self.health.heartbeat(_ERASURES))
+        del self.health.heartbeats[_ERASURES]
+        self._replayed.set()
+        await replay.keep()
+        # What every loop has in hand is of the former database.
+        log.critical("database.restored")
+        self.abort(os.EX_SOFTWARE)
 
     def _mechanism(self, database: Database) -> dict[str, Loop]:
         """The relay, consumer and timers that this role runs."""
