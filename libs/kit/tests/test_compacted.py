@@ -98,11 +98,11 @@ def soon_dead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_the_next_record_of_a_key_is_handled_in_place_of_a_dead_one(parts: Parts) -> None:
     things = Things(parts)
-    bad = record_of(2, "a", BUG)
-    await things.take(record_of(1, "a", 1), bad, record_of(3, "b", BUG))
+    bad = record_of(2, "thing/a", BUG)
+    await things.take(record_of(1, "thing/a", 1), bad, record_of(3, "thing/b", BUG))
     await things.all_die()
-    await things.take(record_of(4, "a", 4))
-    assert things.known == {"a": 4}
+    await things.take(record_of(4, "thing/a", 4))
+    assert things.known == {"thing/a": 4}
     assert await things.parked() == [("dead", 3)], "what is dead of another key stays"
 
 
@@ -111,72 +111,72 @@ async def test_a_deletion_is_handled_in_place_of_a_record_that_is_parked(
     parts: Parts, dead: bool
 ) -> None:
     things = Things(parts)
-    await things.take(record_of(1, "a", 1))
-    await things.take(record_of(2, "a", BUG))
+    await things.take(record_of(1, "thing/a", 1))
+    await things.take(record_of(2, "thing/a", BUG))
     if dead:
         await things.all_die()
-    await things.take(record_of(3, "a", None))
+    await things.take(record_of(3, "thing/a", None))
     assert things.known == {}
     assert await things.parked() == []
 
 
 async def test_a_record_and_what_replaces_it_may_come_in_one_batch(parts: Parts) -> None:
     things = Things(parts)
-    await things.take(record_of(1, "a", BUG), record_of(2, "a", 2))
-    assert (things.known, await things.parked()) == ({"a": 2}, [])
+    await things.take(record_of(1, "thing/a", BUG), record_of(2, "thing/a", 2))
+    assert (things.known, await things.parked()) == ({"thing/a": 2}, [])
 
 
 async def test_a_record_that_was_replaced_has_no_effect_when_it_comes_again(parts: Parts) -> None:
     things = Things(parts)
-    bad = record_of(1, "a", LATER_WORD)
+    bad = record_of(1, "thing/a", LATER_WORD)
     await things.take(bad)
-    await things.take(record_of(2, "a", 2))
+    await things.take(record_of(2, "thing/a", 2))
     things.upgraded = True
     await things.take(bad)
-    assert (things.known, await things.parked()) == ({"a": 2}, [])
+    assert (things.known, await things.parked()) == ({"thing/a": 2}, [])
 
 
 async def test_a_dead_record_that_comes_again_and_is_handled_is_no_longer_dead(
     parts: Parts,
 ) -> None:
     things = Things(parts)
-    bad = record_of(1, "a", LATER_WORD)
+    bad = record_of(1, "thing/a", LATER_WORD)
     await things.take(bad)
     await things.all_die()
     things.upgraded = True
     await things.take(bad)
-    assert (things.known, await things.parked()) == ({"a": LATER_WORD}, [])
+    assert (things.known, await things.parked()) == ({"thing/a": LATER_WORD}, [])
 
 
 async def test_a_record_that_is_tried_again_replaces_the_dead_ones_before_it(parts: Parts) -> None:
     things = Things(parts)
-    await things.take(record_of(1, "a", BUG))
+    await things.take(record_of(1, "thing/a", BUG))
     await things.all_die()
-    await things.take(record_of(2, "a", LATER_WORD))
+    await things.take(record_of(2, "thing/a", LATER_WORD))
     things.upgraded = True
     await things.retry()
-    assert (things.known, await things.parked()) == ({"a": LATER_WORD}, [])
+    assert (things.known, await things.parked()) == ({"thing/a": LATER_WORD}, [])
 
 
 async def test_what_is_parked_after_a_record_is_not_replaced_by_it(parts: Parts) -> None:
     """As when the retry of the earlier one succeeds first."""
     things = Things(parts)
-    await things.take(record_of(1, "a", LATER_WORD), record_of(2, "a", BUG))
+    await things.take(record_of(1, "thing/a", LATER_WORD), record_of(2, "thing/a", BUG))
     things.upgraded = True
     await things.retry()
-    assert things.known == {"a": LATER_WORD}
+    assert things.known == {"thing/a": LATER_WORD}
     assert await things.parked() == [("retrying", 2)]
 
 
 async def test_what_waits_behind_a_record_that_is_replaced_is_tried(parts: Parts) -> None:
     things = Things(parts)
-    await things.take(record_of(1, "a", BUG))
+    await things.take(record_of(1, "thing/a", BUG))
     await things.all_die()
-    await things.take(of_history(2, "a"))
+    await things.take(of_history(2, "thing/a"))
     assert await things.parked() == [("dead", 1), ("waiting", 2)]
-    await things.take(record_of(3, "a", 3))
+    await things.take(record_of(3, "thing/a", 3))
     await things.retry()
-    assert (things.known, things.history) == ({"a": 3}, ["a"])
+    assert (things.known, things.history) == ({"thing/a": 3}, ["thing/a"])
     assert await things.parked() == []
 
 
@@ -184,22 +184,22 @@ async def test_a_record_with_a_word_of_a_later_version_is_handled_after_the_upgr
     parts: Parts, soon_dead: None
 ) -> None:
     things = Things(parts)
-    await things.take(record_of(1, "a", LATER_WORD), record_of(2, "b", 2))
-    assert (things.known, await things.parked()) == ({"b": 2}, [("retrying", 1)])
+    await things.take(record_of(1, "thing/a", LATER_WORD), record_of(2, "thing/b", 2))
+    assert (things.known, await things.parked()) == ({"thing/b": 2}, [("retrying", 1)])
     await things.retry()
     assert await things.parked() == [("retrying", 1)]
     counted = things.metrics.events_passed_over.labels(ThingRecorded.EVENT_TYPE)
     assert counted._value.get() == 1
     things.upgraded = True
     await things.retry()
-    assert (things.known, await things.parked()) == ({"b": 2, "a": LATER_WORD}, [])
+    assert (things.known, await things.parked()) == ({"thing/b": 2, "thing/a": LATER_WORD}, [])
 
 
 async def test_a_record_with_a_word_of_a_later_version_is_dead_in_the_end(
     parts: Parts, soon_dead: None
 ) -> None:
     things = Things(parts)
-    await things.take(record_of(1, "a", LATER_WORD))
+    await things.take(record_of(1, "thing/a", LATER_WORD))
     await things.retry()
     await things.retry()
     assert await things.parked() == [("dead", 1)]
@@ -214,10 +214,10 @@ def unreadable(offset: int, key: str, partition: int = 0) -> Received:
 
 async def test_what_replaces_a_record_that_is_no_event_is_known_by_its_key(parts: Parts) -> None:
     things = Things(parts)
-    await things.take(unreadable(1, "a"))
+    await things.take(unreadable(1, "thing/a"))
     assert await things.parked() == [("dead", 1)]
-    await things.take(record_of(2, "a", 2))
-    assert (things.known, await things.parked()) == ({"a": 2}, [])
+    await things.take(record_of(2, "thing/a", 2))
+    assert (things.known, await things.parked()) == ({"thing/a": 2}, [])
 
 
 async def test_a_record_that_somebody_put_into_a_wrong_partition_is_replaced_too(
@@ -225,9 +225,9 @@ async def test_a_record_that_somebody_put_into_a_wrong_partition_is_replaced_too
 ) -> None:
     """Offsets of two partitions say nothing of each other; it was parked before this one came."""
     things = Things(parts)
-    await things.take(unreadable(7, "a", partition=3))
-    await things.take(record_of(2, "a", 2))
-    assert (things.known, await things.parked()) == ({"a": 2}, [])
+    await things.take(unreadable(7, "thing/a", partition=3))
+    await things.take(record_of(2, "thing/a", 2))
+    assert (things.known, await things.parked()) == ({"thing/a": 2}, [])
 
 
 async def test_a_record_that_says_it_is_about_something_else_than_its_key_is_dead_under_its_key(
@@ -235,9 +235,16 @@ async def test_a_record_that_says_it_is_about_something_else_than_its_key_is_dea
 ) -> None:
     """The broker compacts by the key: by it the copy is replaced, and by nothing in the value."""
     things = Things(parts)
-    value = encode(event_of(ThingRecorded(name="b", number=1)))
-    [misplaced] = read(SUBSCRIPTION, Origin(TOPIC, 0, 2), b"a", value)
-    await things.take(record_of(1, "b", 5), misplaced)
-    assert (things.known, await things.parked()) == ({"b": 5}, [("dead", 2)])
-    await things.take(record_of(3, "a", 3))
-    assert (things.known, await things.parked()) == ({"b": 5, "a": 3}, [])
+    value = encode(event_of(ThingRecorded(name="thing/b", number=1)))
+    [misplaced] = read(SUBSCRIPTION, Origin(TOPIC, 0, 2), b"thing/a", value)
+    await things.take(record_of(1, "thing/b", 5), misplaced)
+    assert (things.known, await things.parked()) == ({"thing/b": 5}, [("dead", 2)])
+    await things.take(record_of(3, "thing/a", 3))
+    assert (things.known, await things.parked()) == ({"thing/b": 5, "thing/a": 3}, [])
+
+
+@pytest.mark.parametrize(
+    "key", ["0201609995", "Einer Test Lauridsen", "einer@example.org", "place/"]
+)
+def test_a_key_that_is_none_of_ours_is_shown_to_nobody(key: str) -> None:
+    assert key not in repr(unreadable(1, key))

@@ -4,6 +4,7 @@ FastStream drops a batch whose parser or decoder raises, and goes on with the ne
 that can't be read becomes a placeholder with the error, which is parked in its order.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -14,12 +15,17 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
-from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, UndecodableEvent, storable
+from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, UndecodableEvent
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
 from brobyg_kit.subscription import Subscription
 from brobyg_kit.upcasting import events_in
 
+#: An id, or a kind of reference data and the id of an entry.
+_OWN_KEY = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|[a-z_]{1,50}/([0-9]{4}|[a-z][a-z0-9_.-]{0,100})"
+)
 #: A record as aiokafka gives it.
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
@@ -78,14 +84,18 @@ def read(
 
 
 def _placeholder(origin: Origin, key: bytes | None, type: str = UNDECODABLE) -> Event:
-    """What stands for a record that is no event; its subject is the record's key."""
+    """What stands for a record that is no event.
+
+    Its subject is the record's key where that is one of ours: operators are shown it, and whoever
+    else may have written the record may have put anything there.
+    """
     text = key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else ""
     event_id = derived_id(origin.topic, str(origin.partition), str(origin.offset))
     return Event(
         id=event_id,
         source=origin.topic,
         type=type,
-        subject=text if text and storable(text) else derived_id("key", repr(key)),
+        subject=text if _OWN_KEY.fullmatch(text) else derived_id("key", repr(key)),
         time=datetime.fromtimestamp(0, UTC),
         dataschema="",
         correlationid=event_id,
