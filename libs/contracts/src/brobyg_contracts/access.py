@@ -121,6 +121,12 @@ def endpoints(service: str) -> Mapping[Endpoint, frozenset[str]]:
     return {endpoint: frozenset(names) for endpoint, names in found.items()}
 
 
+def services_with(endpoint: Endpoint) -> frozenset[str]:
+    """The services that have it."""
+    found = (place.split(" ") for _, place in _places(table()))
+    return frozenset(service for service, *at in found if tuple(at) == endpoint)
+
+
 def pages_of_sessions() -> Mapping[Endpoint, str]:
     """The portal's pages that ask for a session, and whose: a word of SignedIn, or an act."""
     return {

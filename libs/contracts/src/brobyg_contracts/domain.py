@@ -73,6 +73,13 @@ def roles_for(act: str) -> frozenset[str]:
     return frozenset(row(act).who)
 
 
+def services_with(method: str, path: str) -> frozenset[str]:
+    """The services that have this endpoint, as schemas/access.yaml says."""
+    from brobyg_contracts import access  # it needs ROLES
+
+    return access.services_with(access.Endpoint(method, path))
+
+
 def purposes() -> "Sequence[str]":
     """What a caller may say that an identity is opened for, as schemas/purposes.yaml says."""
     from brobyg_contracts import purposes as file

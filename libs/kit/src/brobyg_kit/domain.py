@@ -90,6 +90,9 @@ class Domain(Protocol):
     def roles_for(self, act: str) -> frozenset[str]:
         """The roles that may do this. Raises for an act that the domain does not have."""
 
+    def services_with(self, method: str, path: str) -> frozenset[str]:
+        """The services that have this endpoint."""
+
     def retention(self) -> Sequence[Kept]:
         """How long each kind of record is kept."""
 

@@ -106,7 +106,7 @@ for _kind, _people in domain().PEOPLE.items():
 
 
 async def collect(kind: str, people: str, person_id: str) -> Export:
-    """Ask every service that keeps something, first the one that knows who these people are.
+    """Ask every service that may hold of them, first the one that knows who these people are.
 
     Where nobody of this id is one of them, no other is asked: it would tell of somebody else.
     """
@@ -114,8 +114,9 @@ async def collect(kind: str, people: str, person_id: str) -> Export:
     token = _token(settings)
     found = Export(kind, person_id, settings.make_clock().now().isoformat(timespec="seconds"))
     owner = domain().OWNERS[people]
-    keeping = [one for one in map(load_service, service_entry_points()) if one.metadata]
-    services = sorted(keeping, key=lambda one: one.name != owner)
+    holding = domain().services_with("GET", f"/{people}/{{person_id}}/export")
+    names = [name for name in service_entry_points() if name in holding]
+    services = map(load_service, sorted(names, key=lambda name: name != owner))
     async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS, auth=token) as client:
         for service in services:
             url = f"{address_of(service)}/{people}/{person_id}/export"
