@@ -265,7 +265,9 @@ class System:
         for name in SERVICES:
             variable = f"BROBYG_{name.upper()}_PORT"
             port = environment[variable] = told.get(variable) or str(self._port(name))
-            environment[f"BROBYG_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
+            # A browser makes passkeys for a name, and for no number.
+            host = "localhost" if name == "portal" else "127.0.0.1"
+            environment[f"BROBYG_{name.upper()}_URL"] = f"http://{host}:{port}"
         environment.update(told)
         self._write(environment)
         return environment
