@@ -403,6 +403,10 @@ async def test_whom_the_provider_signs_out_is_out_at_once(staffed) -> None:
         make("leaver", jti=None), make("leaver", iss="http://evil"), make(7),  # type: ignore[arg-type]
         staffed.provider.signed({"sub": "leaver"}, algorithm="none"),
         staffed.provider.signed({"sub": "leaver"}, algorithm="HS256"),
+        *(
+            staffed.provider.signed({"sub": "leaver"}, algorithm="HS256", kid=kid)
+            for kid in ([1], {"a": 1}, 7, None)
+        ),
     ):  # fmt: skip
         assert await told(wrong) == 400, wrong
     assert await is_in(first)
