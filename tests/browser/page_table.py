@@ -152,7 +152,7 @@ PAGES = (
     ),
     Page("my-data", "/my-data", "/my-data", picture=True, signed_in=True, who=CITIZEN),
     Page("my-data-empty", "/my-data", "/my-data", signed_in=True, who=HELPER, fully=False),
-    Page("my-data-erased", "/my-data", "/my-data", 404, signed_in=True, who=ERASED, fully=False),
+    Page("my-data-erased", "/my-data", "/my-data", 410, signed_in=True, who=ERASED, fully=False),
     Page(
         "accesses",
         _ACCESSES,

@@ -58,7 +58,9 @@ class Accesses:
     async def told(
         self, session: Session, people: People, person_id: UUID, before: int | None
     ) -> Told | None:
-        """The newest readings, of those before `before`; None where nothing is known of them.
+        """The newest readings, of those before `before`; None where nobody is known by this id.
+
+        None too for who was erased and asks about themselves.
 
         Raises NotAllowed, ServiceUnavailable.
         """
@@ -80,7 +82,7 @@ class Accesses:
         query = {} if before is None else {"before": str(before)}
         path = f"/{people}/{person_id}/accesses"
         answer = await self._services.ask(session, owner, "GET", path, query=query)
-        if answer.status == 404:
+        if answer.status in (404, 410):
             return None
         if answer.status == 403:
             raise NotAllowed
