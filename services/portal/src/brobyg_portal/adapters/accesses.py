@@ -1,5 +1,6 @@
 """Who has seen somebody's data, asked of the service that knows who they are."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from brobyg_portal.ports import Services
 People = Literal["citizens", "volunteers"]
 #: How many answers of a service one page of ours is made of, each of a hundred readings.
 _ANSWERS = 5
+#: Seconds for all of them.
+_IN_ALL = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,18 @@ class Accesses:
     ) -> Told | None:
         """The newest readings, of those before `before`; None where nobody is known by this id.
 
-        None too for who was erased and asks about themselves.
-
-        Raises NotAllowed, ServiceUnavailable.
+        None too for who was erased and asks about themselves. Takes up to 10 seconds. Raises
+        NotAllowed, ServiceUnavailable.
         """
+        try:
+            async with asyncio.timeout(_IN_ALL):
+                return await self._told(session, people, person_id, before)
+        except TimeoutError as error:
+            raise ServiceUnavailable(f"{domain().OWNERS[people]}: TimeoutError") from error
+
+    async def _told(
+        self, session: Session, people: People, person_id: UUID, before: int | None
+    ) -> Told | None:
         found: list[Access] = []
         for _ in range(_ANSWERS):
             answer = await self._ask(session, people, person_id, before)
