@@ -163,7 +163,7 @@ PAGES = (
     Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
     Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
     Page("again", "/sessions", "/sessions", 503, _end_lost, signed_in=True),
-    Page("me", "/me", "/me", picture=True, signed_in=True, who=HELPER, fully=False),
+    Page("start-of-helpers", "/me", "/me", picture=True, signed_in=True, who=HELPER, fully=False),
     Page(
         "passkeys",
         "/passkeys",
