@@ -4,7 +4,8 @@ Bare: the same framework (FastAPI, uvicorn, httpx2) with the same template and t
 the same service; it knows beforehand who asks, and asks with one token.
 
 Both are processes of their own, asked in turns, one request at a time; referral, which both ask, is
-a third. Ours also finds the session in its database and makes the token for this one request.
+a third. Ours also finds the session in its database, makes the token for this one request, and is
+served as in production, with the limits of each connection (`brobyg_kit.connections`).
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
-from brobyg_kit import access_log
+from brobyg_kit import access_log, connections
 from brobyg_kit.auth import Caller
 from brobyg_kit.clock import WallClock
 from brobyg_kit.database import Database
@@ -143,7 +144,7 @@ async def _serve(service: Service, port: int, url: str, settings: dict[str, Any]
     values = {**settings, f"{service.name}_port": port, f"{service.name}_database": server}
     chosen = service.settings.model_validate(values)
     runtime = Runtime(service, chosen, "api", database_suffix=suffix)
-    await runtime.serve(Server(config(runtime.app(), port)))
+    await runtime.serve(Server(connections.config(runtime.app(), "127.0.0.1", port)))
 
 
 async def _serve_bare(port: int, token: str, asked: str) -> None:

@@ -42,12 +42,6 @@ _KEY = b"k" * 32
 PHONE = ViewportSize(width=390, height=844)
 REFERRAL, CITIZEN, NEED = derived_id("referral"), derived_id("citizen"), derived_id("need")
 COORDINATOR = bearer("coordinator")
-MATCHING_KEYS = {
-    "matching_link_keys": "a key for the links of these tests only",
-    "matching_registration_keys": "a key for the registrations of these tests only",
-    "matching_encryption_key": base64.b64encode(b"m" * 32).decode(),
-    "matching_lookup_key": base64.b64encode(b"l" * 32).decode(),
-}
 READY = dict.fromkeys(
     ("confidentiality_signed_on", "record_checked_on", "introduced_on"), "2026-09-01"
 )

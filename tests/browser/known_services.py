@@ -106,7 +106,7 @@ class KnownServices:
 
 def _accesses(person_id: str) -> Answered:
     if person_id == ERASED.subject:
-        return _said({}, 404)
+        return _said({}, 410)
     purposes = ("call", "message", "arrange", "search", "meet")
     found = [
         {

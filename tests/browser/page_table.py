@@ -152,7 +152,7 @@ PAGES = (
     ),
     Page("my-data", "/my-data", "/my-data", picture=True, signed_in=True, who=CITIZEN),
     Page("my-data-empty", "/my-data", "/my-data", signed_in=True, who=HELPER, fully=False),
-    Page("my-data-erased", "/my-data", "/my-data", 404, signed_in=True, who=ERASED, fully=False),
+    Page("my-data-erased", "/my-data", "/my-data", 410, signed_in=True, who=ERASED, fully=False),
     Page(
         "accesses",
         _ACCESSES,
@@ -163,7 +163,7 @@ PAGES = (
     Page("operations-well", "/operations", "/operations", signed_in=True, who=LUCKY, fully=False),
     Page("operations-forbidden", "/operations", "/operations", 403, signed_in=True, fully=False),
     Page("again", "/sessions", "/sessions", 503, _end_lost, signed_in=True),
-    Page("me", "/me", "/me", picture=True, signed_in=True, who=HELPER, fully=False),
+    Page("start-of-helpers", "/me", "/me", picture=True, signed_in=True, who=HELPER, fully=False),
     Page(
         "passkeys",
         "/passkeys",

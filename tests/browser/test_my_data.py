@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 from brobyg_kit import access_log
 from brobyg_kit.auth import Caller
+from brobyg_kit.erasure import remember
 from brobyg_kit.testing import Running
 from brobyg_portal.bootstrap import SERVICE as PORTAL
 from brobyg_portal.domain.session import Person
@@ -74,6 +75,23 @@ async def test_citizens_see_all_who_have_seen_theirs_and_nobody_elses(
     assert refused is not None
     assert refused.status == 404
     assert "Den borger findes ikke" in await page.inner_text("main")
+
+
+async def test_who_was_erased_is_told_so_and_shown_no_list(system: System, visit: Visit) -> None:
+    await system.seen(ERASED.subject, 3)
+    page = await sign_in(visit, system.portal, ERASED)
+    address = f"{system.portal.url}/my-data"
+    await page.goto(address)
+    assert len(await system.rows(page)) == 3
+    database = system.referral.runtime.database
+    assert database is not None
+    async with database.transaction() as tx:
+        await remember(tx, [ERASED.subject])
+    answer = await page.goto(address)
+    assert answer is not None
+    assert answer.status == 410
+    assert "Vi ved ikke længere, hvem du er" in await page.inner_text("main")
+    assert await system.rows(page) == []
 
 
 async def test_staff_see_those_of_a_citizen_as_the_table_of_access_says(

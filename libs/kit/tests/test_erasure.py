@@ -22,11 +22,11 @@ from brobyg_kit.erasure_replay import Replay
 from brobyg_kit.event import Event, EventData
 from brobyg_kit.free_ports import free_port
 from brobyg_kit.health import Heartbeat
-from brobyg_kit.runtime import Runtime, Server
+from brobyg_kit.runtime import Role, Runtime, Server
 from brobyg_kit.service import Parts as ServiceParts
 from brobyg_kit.service import Service
 from brobyg_kit.settings import KitSettings, own_database
-from brobyg_kit.testing import eventually, publish, token_keys
+from brobyg_kit.testing import bearer, eventually, publish, token_keys
 from brobyg_kit.topics import SEGMENT, Topic
 from delivery_parts import Parts, going
 from fastapi import APIRouter
@@ -309,7 +309,7 @@ class AwaySettings(ThingSettings):
     away_database: SecretStr = own_database("away")
 
 
-def a_service(parts: Parts, holder: Holder) -> Service:
+def a_service(parts: Parts, holder: Holder, role: Role = "run") -> Service:
     router = APIRouter()
 
     @router.get("/hello")
@@ -320,12 +320,18 @@ def a_service(parts: Parts, holder: Holder) -> Service:
         holder.done.append("a worker works")
         await asyncio.Event().wait()
 
+    async def nothing(*_: object) -> None:
+        raise AssertionError("only a consumer handles events")
+
     return Service(
         "thing",
         "brobyg_kit",
         ThingSettings,
         lambda _: ServiceParts(
-            public_routers=(router,), erase=holder.erase, workers={"worker": endless}
+            public_routers=(router,),
+            erase=holder.erase,
+            workers={"worker": endless},
+            handle=nothing if role == "api" else None,
         ),
         metadata=MetaData(),
         erasures=holder.erasures,
@@ -333,12 +339,12 @@ def a_service(parts: Parts, holder: Holder) -> Service:
 
 
 def a_process(
-    parts: Parts, holder: Holder, postgres: str, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, holder: Holder, postgres: str, monkeypatch: pytest.MonkeyPatch, role: Role = "run"
 ) -> Runtime:
     monkeypatch.setattr(runtime, "database_url", lambda *_: parts.database.url)
     values = {"kafka": parts.kafka, "thing_database": postgres, "token_keys": token_keys()[1]}
     settings = ThingSettings.model_validate(values)
-    return Runtime(a_service(parts, holder), settings, replays=True)
+    return Runtime(a_service(parts, holder, role), settings, role, replays=True)
 
 
 @asynccontextmanager
@@ -391,6 +397,26 @@ async def test_nothing_is_served_and_nothing_works_before_the_erasures_are_made_
 
         await eventually(both, "the worker works")
         assert holder.done == [SOMEBODY, "a worker works"]
+
+
+async def test_an_operator_sees_why_nothing_is_served_yet(
+    parts: Parts, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, operator = Holder(parts), bearer("operator")
+    await history(parts, holder, SOMEBODY)
+    holder.may_go_on.clear()
+    async with serving(a_process(parts, holder, postgres, monkeypatch, "api")) as client:
+        await eventually(holder.was_asked, "the erasure is in hand")
+        told = await client.get("/operations", headers=operator)
+        assert (told.status_code, told.json()["ready"]) == (200, False)
+        assert "erasures" in [one["cause"] for one in told.json()["troubles"]]
+        for path, headers, status_code in (
+            ("/operations", {}, 401), ("/operations", bearer("coordinator"), 403),
+            ("/dead-letters", operator, 503),
+        ):  # fmt: skip
+            assert (await client.get(path, headers=headers)).status_code == status_code
+        holder.may_go_on.set()
+        await comes(client, 200)
 
 
 async def test_a_process_whose_database_is_restored_ends_and_the_next_erases_again_first(

@@ -321,6 +321,7 @@ async def test_who_is_erased_is_gone_wherever_they_are_asked_for(matching: Runni
         await matching.client.get(f"{path}/contact?purpose=message", headers=NOTIFICATION),
         await matching.client.get(path, headers=COORDINATOR),
         await matching.client.get(path, headers=helper_token(one)),
+        await matching.client.get(f"{path}/accesses", headers=helper_token(one)),
         await restrict(matching, one),
         await lift(matching, one),
         await matching.client.post(f"{path}/activate", json=READY, headers=COORDINATOR),
@@ -328,6 +329,8 @@ async def test_who_is_erased_is_gone_wherever_they_are_asked_for(matching: Runni
         await matching.client.post(f"{path}/blocks", json=blocked, headers=COORDINATOR),
     ]
     assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(410, GONE)}
+    seen = await matching.client.get(f"{path}/accesses", headers=COORDINATOR)
+    assert seen.status_code == 200, "staff answer them still"
 
 
 async def test_it_is_complete_once_notification_holds_nothing_more(matching: Running) -> None:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_portal.adapters import operations
+from brobyg_portal.adapters.http import HttpServices, Minter
 from brobyg_portal.adapters.names import Names
 from brobyg_portal.adapters.operations import ASKED, Operations
 from brobyg_portal.domain.operations import Overview
 from brobyg_portal.domain.session import Session
-from brobyg_portal.errors import ServiceUnavailable
+from brobyg_portal.errors import ServiceFailed, ServiceUnavailable
 from brobyg_portal.ports import Answered
 
 WHO = Session("s", "staff", "p", frozenset({"operator"}), None, None, WallClock().now())
@@ -55,7 +56,7 @@ async def overview(**said: Any) -> Overview:
 async def test_each_service_is_shown_though_others_are_silent_refuse_or_say_nonsense(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(operations, "_PATIENCE", 0.05)
+    monkeypatch.setattr(operations, "_PATIENCE", 1.0)
     found = await overview(
         referral=ServiceUnavailable("x"), matching="hangs", notification=403, reporting=["?"]
     )
@@ -72,6 +73,30 @@ async def test_each_service_is_shown_though_others_are_silent_refuse_or_say_nons
         ("reporting", "refused", "brobyg config", True),
     ]
     assert (await overview()).wrong == []
+
+
+async def test_a_service_that_answers_with_an_error_is_not_told_to_be_down() -> None:
+    found = await overview(referral=ServiceFailed("referral: 503"))
+    assert [(one.service, one.trouble.detail) for one in found.wrong] == [
+        ("referral", "referral: 503")
+    ]
+    assert found.services[0].state == "refused"
+    first = {"cause": "erasures", "detail": "erasures: looks first", "command": "x"}
+    services = Said(
+        {
+            ("matching", "/operations"): {"ready": False, "troubles": [first]},
+            ("matching", "/dead-letters"): ServiceFailed("matching: 503"),
+        }
+    )
+    found = await Operations(services, own).overview(WHO)
+    assert [(one.service, one.trouble.cause) for one in found.wrong] == [("matching", "erasures")]
+
+
+async def test_without_a_signing_key_it_is_not_the_services_that_are_down() -> None:
+    services = HttpServices(Minter(None, WallClock()), {})
+    found = await Operations(services, own).overview(WHO)
+    assert {one.state for one in found.services if one.name != "portal"} == {"refused"}
+    assert found.wrong[0].trouble.detail == "there is no signing key"
 
 
 async def test_what_stops_a_service_comes_before_what_waits() -> None:

@@ -38,7 +38,7 @@ OVERVIEW = Overview([
 FACTS: dict[str, Any] = {
     "next": "/", "staff": True, "subject": "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11",
     "options": "{}", "refused": True, "done": "added", "own": [OwnPasskey(b"id", NOON, NOON)],
-    "available": True, "email": "", "state": "used",
+    "available": True, "all_pages": True, "email": "", "state": "used",
     "onward": "http://127.0.0.1/out", "told": True, "typed": "", "ended": 1,
     "sent": [("form", "x"), ("subject", "y")],
     "form": lambda path: f"nonce.{path}",

@@ -3,7 +3,7 @@
 import random
 import re
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from brobyg_kit.clock import ManualClock
@@ -403,6 +403,10 @@ async def test_whom_the_provider_signs_out_is_out_at_once(staffed) -> None:
         make("leaver", jti=None), make("leaver", iss="http://evil"), make(7),  # type: ignore[arg-type]
         staffed.provider.signed({"sub": "leaver"}, algorithm="none"),
         staffed.provider.signed({"sub": "leaver"}, algorithm="HS256"),
+        *(
+            staffed.provider.signed({"sub": "leaver"}, algorithm="HS256", kid=kid)
+            for kid in ([1], {"a": 1}, 7, None)
+        ),
     ):  # fmt: skip
         assert await told(wrong) == 400, wrong
     assert await is_in(first)
@@ -490,17 +494,22 @@ async def test_forms_and_answers_full_of_nonsense_are_answered_with_what_is_wron
 
 
 async def test_while_the_database_has_no_sessions_a_page_says_what_still_works(staffed) -> None:
+    """And one whose service is away says that the other pages do."""
     browser = await signed_in(staffed)
     await as_owner(staffed.database, "alter table session rename to gone")
     away = await browser.client.get("/")
     await as_owner(staffed.database, "alter table gone rename to session")
     assert (away.status_code, away.headers["retry-after"]) == (503, "10")
     assert "<h1>Siden kan ikke vises lige nu</h1>" in away.text
+    assert "kan du stadig svare med linket" in away.text
+    assert "Resten virker" not in away.text
 
     async def again() -> bool:
         return await is_in(browser)
 
     await eventually(again, "the page is back")
+    asked = await browser.client.get(f"/citizens/{uuid4()}/accesses")
+    assert (asked.status_code, "Resten virker" in asked.text) == (503, True)
 
 
 async def test_sessions_and_keys_are_deleted_a_day_after_their_end(staffed, time) -> None:

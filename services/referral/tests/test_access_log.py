@@ -53,14 +53,19 @@ async def test_in_an_emergency_another_department_sees_who_it_is_and_theirs_is_t
     ]  # fmt: skip
 
 
-async def test_what_was_told_of_an_emergency_is_settled_when_the_citizen_is_erased(
+async def test_once_the_citizen_is_erased_it_is_settled_and_staff_alone_see_who_has_seen_them(
     service: Served,
 ) -> None:
     citizen = (await service.referred())["citizen_id"]
     client = service.running.client
     await client.post(f"/citizens/{citizen}/contact", json=ACUTE, headers=ELSEWHERE)
+    own = bearer("citizen", subject=citizen)
+    assert (await client.get(f"/citizens/{citizen}/accesses", headers=own)).status_code == 200
     await client.delete(f"/citizens/{citizen}?reason=requested", headers=COORDINATOR)
     assert await service.rows("select outcome from attention") == [{"outcome": "no_longer_so"}]
+    for headers, expected in ((own, 410), (OFFICER, 200), (COORDINATOR, 200)):
+        told = await client.get(f"/citizens/{citizen}/accesses", headers=headers)
+        assert told.status_code == expected
 
 
 async def test_who_may_not_open_an_identity_may_not_in_an_emergency_either(

@@ -1,6 +1,6 @@
 """The HTTP side of every service: routes that need a token, errors, health, and documents."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -87,21 +87,23 @@ def create_app(
     health: Health,
     numbers: Figures,
     serves: Callable[[], bool] = lambda: True,
+    always: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The service's ASGI application. What `numbers` returns is part of /readyz.
 
-    While `serves` is false only the health is told. Raises RuntimeError when a route that is not
-    public needs no token.
+    While `serves` is false only the health is told, and what `always` has. Raises RuntimeError
+    when a route that is not public needs no token.
     """
     title = f"Brobyg {service.name}"
     app = FastAPI(title=title, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
     app.state.verifier = verifier
     open_now = Depends(_only_when(serves))
-    for router in parts.routers:
+    closed = [(router, [open_now]) for router in parts.routers]
+    for router, first in [*closed, *((router, []) for router in always)]:
         _check_needs_token(router)
         app.include_router(
             router,
-            dependencies=[open_now, Depends(_SHOWN_SCHEME), Depends(_check_query)],
+            dependencies=[*first, Depends(_SHOWN_SCHEME), Depends(_check_query)],
             responses=_REFUSED,
         )
     for router in parts.public_routers:

@@ -105,7 +105,10 @@ class Runtime:
 
     def app(self) -> FastAPI:
         """The ASGI application: the whole API for `run` and `api`, health alone for the others."""
-        parts = self._served() if self.role in ("run", "api") else Parts()
+        serves = self.role in ("run", "api")
+        parts = self._served() if serves else Parts()
+        # Whoever has to find out why nothing is served yet sees it.
+        always = [operations_router(self._operations)] if serves and self.parts.handle else []
         # Tokens expire by real time, whatever clock the service has.
         verifier = Verifier.of_files(self.settings.token_keys, self.settings.issuers, WallClock())
         self.health.ends.append(verifier.ends)
@@ -118,6 +121,7 @@ class Runtime:
             self.health,
             self._figures,
             self._replayed.is_set,
+            always,
         )
 
     def _served(self) -> Parts:
@@ -126,8 +130,7 @@ class Runtime:
         if database is None or parts.handle is None:
             return parts
         letters = dead_letters_router(database, Parking(self.service.name))
-        own = [operations_router(self._operations), letters]
-        return replace(parts, routers=[*parts.routers, *own])
+        return replace(parts, routers=[*parts.routers, letters])
 
     async def _operations(self) -> dict[str, object]:
         name, helps = self.service.name, self.service.helps

@@ -18,7 +18,6 @@ from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import ASKED, SignInLinks
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.sign_in_link import IN_ALL
-from brobyg_portal.entrypoints import me
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
 from brobyg_portal.entrypoints.link_sign_in import LinkRoutes
@@ -67,7 +66,6 @@ def by_link(
         routers=[
             *LinkRoutes(links, guard, cookies, tries, Tries(clock.now, IN_ALL)).routers(),
             PasskeyRoutes(passkeys, guard, cookies, shown).router(),
-            me.router(guard),
         ],
         workers={"still_there": StillThere(People(database, clock), sessions, owners).run},
         timers={} if links is None else {ASKED: links.follow},

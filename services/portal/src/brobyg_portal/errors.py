@@ -3,7 +3,8 @@
 PortalError
 ├── UnknownLink           no such link was ever signed
 ├── ServiceUnavailable    a service cannot be asked now
-│   └── MatchingUnavailable   matching cannot
+│   ├── MatchingUnavailable   matching cannot
+│   └── ServiceFailed         it is there, and answers something else than was asked for
 ├── ProviderUnavailable   the identity provider cannot be asked now
 ├── SignInRefused         what came back from the provider proves nothing
 ├── PasskeyRefused        what a browser says of a passkey proves nothing
@@ -26,6 +27,10 @@ class ServiceUnavailable(PortalError):
 
 class MatchingUnavailable(ServiceUnavailable):
     """Matching cannot be asked now; nothing was answered, and the same may be tried again."""
+
+
+class ServiceFailed(ServiceUnavailable):
+    """The service is there, as far as can be told, and does not answer what it is asked."""
 
 
 class ProviderUnavailable(PortalError):

@@ -147,7 +147,7 @@ class Services(Protocol):
 
         `path` is quoted already, `body` becomes JSON. `key` is that of the form that is acted on:
         the service does the same once. Waits up to 5 seconds for each step, 10 in all. Raises
-        ServiceUnavailable where no answer came, or only a 5xx.
+        ServiceUnavailable where no answer came, ServiceFailed where only a 5xx did.
         """
         ...
 

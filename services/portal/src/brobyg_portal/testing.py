@@ -70,9 +70,14 @@ class TestProvider:
         """Sign by another key from now on; the former is published no more."""
         self.key = ECKey.generate_key("P-256", auto_kid=True)
 
-    def signed(self, claims: Mapping[str, Any], kind: str = "JWT", algorithm: str = "ES256") -> str:
-        """A token with these claims: by its key; forged with `none`, or HS256 by its public key."""
-        header = {"alg": algorithm, "kid": self.key.kid, "typ": kind}
+    def signed(
+        self, claims: Mapping[str, Any], kind: str = "JWT", algorithm: str = "ES256", **more: Any
+    ) -> str:
+        """A token with these claims: by its key; forged with `none`, or HS256 by its public key.
+
+        `more` is laid over its header.
+        """
+        header = {"alg": algorithm, "kid": self.key.kid, "typ": kind, **more}
         if algorithm == "ES256":
             return jwt.encode(header, dict(claims), self.key)
         said = ".".join(_base64(json.dumps(one).encode()) for one in (header, dict(claims)))

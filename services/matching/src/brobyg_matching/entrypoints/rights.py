@@ -91,7 +91,7 @@ def exports_router(database: Database, helpers: PostgresHelpers, scope: Scope) -
 
 
 def accesses_of_helpers(database: Database, helpers: PostgresHelpers, scope: Scope) -> APIRouter:
-    """Who has read who a helper is; also of one who was erased."""
+    """Who has read who a helper is; of one who was erased for staff alone."""
 
     async def check(tx: Transaction, caller: Caller, helper_id: str) -> None:
         helper = (await helpers.lock(tx, (helper_id,))).get(helper_id)
@@ -99,6 +99,9 @@ def accesses_of_helpers(database: Database, helpers: PostgresHelpers, scope: Sco
             caller, "read-helper-accesses", helper.departments, helper_id
         ):
             raise UnknownHelper
+        # Nothing shows any more that it is still they who hold their session.
+        if caller.subject == helper_id and helper.status == "erased":
+            raise HelperErased
 
     return accesses_router(
         database, "volunteers", check, act="read-helper-accesses", route_class=ProblemRoute

@@ -1,5 +1,6 @@
 """Who has seen somebody's data, asked of the service that knows who they are."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from brobyg_portal.ports import Services
 People = Literal["citizens", "volunteers"]
 #: How many answers of a service one page of ours is made of, each of a hundred readings.
 _ANSWERS = 5
+#: Seconds for all of them.
+_IN_ALL = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,20 @@ class Accesses:
     async def told(
         self, session: Session, people: People, person_id: UUID, before: int | None
     ) -> Told | None:
-        """The newest readings, of those before `before`; None where nothing is known of them.
+        """The newest readings, of those before `before`; None where nobody is known by this id.
 
-        Raises NotAllowed, ServiceUnavailable.
+        None too for who was erased and asks about themselves. Takes up to 10 seconds. Raises
+        NotAllowed, ServiceUnavailable.
         """
+        try:
+            async with asyncio.timeout(_IN_ALL):
+                return await self._told(session, people, person_id, before)
+        except TimeoutError as error:
+            raise ServiceUnavailable(f"{domain().OWNERS[people]}: TimeoutError") from error
+
+    async def _told(
+        self, session: Session, people: People, person_id: UUID, before: int | None
+    ) -> Told | None:
         found: list[Access] = []
         for _ in range(_ANSWERS):
             answer = await self._ask(session, people, person_id, before)
@@ -80,7 +93,7 @@ class Accesses:
         query = {} if before is None else {"before": str(before)}
         path = f"/{people}/{person_id}/accesses"
         answer = await self._services.ask(session, owner, "GET", path, query=query)
-        if answer.status == 404:
+        if answer.status in (404, 410):
             return None
         if answer.status == 403:
             raise NotAllowed

@@ -17,7 +17,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from brobyg_portal.domain.session import Session
-from brobyg_portal.errors import MatchingUnavailable, ServiceUnavailable, UnknownLink
+from brobyg_portal.errors import (
+    MatchingUnavailable,
+    ServiceFailed,
+    ServiceUnavailable,
+    UnknownLink,
+)
 from brobyg_portal.ports import Answer, Answered, Offer, Reply
 
 #: Seconds that an answer may take in all; each step has fewer.
@@ -122,10 +127,10 @@ class Minter:
     def token(self, session: Session) -> str:
         """A token for this person (RFC 7519; `act` is RFC 8693's).
 
-        Raises ServiceUnavailable without a signing key.
+        Raises ServiceFailed without a signing key.
         """
         if self._key is None:
-            raise ServiceUnavailable("there is no signing key")
+            raise ServiceFailed("there is no signing key")
         now = int(self._clock.now().timestamp())
         claims: dict[str, object] = {
             "iss": ISSUER,
@@ -176,11 +181,11 @@ class HttpServices:
                 async for part in answer.aiter_bytes():
                     found += part
                     if len(found) > _LONGEST_ANSWER:
-                        raise ServiceUnavailable(f"{service} says too much")
+                        raise ServiceFailed(f"{service} says too much")
         except (httpx2.HTTPError, TimeoutError) as error:
             raise ServiceUnavailable(f"{service}: {type(error).__name__}") from error
         if answer.status_code >= 500:
-            raise ServiceUnavailable(f"{service}: {answer.status_code}")
+            raise ServiceFailed(f"{service}: {answer.status_code}")
         return Answered(
             answer.status_code, bytes(found), answer.headers.get(HEADER, ""),
             _problem_of(bytes(found)) if answer.status_code >= 400 else "",

@@ -18,7 +18,7 @@ from brobyg_portal.domain.operations import (
     seen,
 )
 from brobyg_portal.domain.session import Session
-from brobyg_portal.errors import ServiceUnavailable
+from brobyg_portal.errors import ServiceFailed, ServiceUnavailable
 from brobyg_portal.ports import Services
 
 #: The services that tell how they are, in the order in which they are shown.
@@ -79,21 +79,23 @@ class Operations:
             async with asyncio.timeout(_PATIENCE):
                 report, letters = await asyncio.gather(
                     self._services.ask(session, name, "GET", "/operations"),
-                    self._services.ask(session, name, "GET", "/dead-letters"),
+                    self._letters(session, name),
                 )
+            return seen(name, _read(name, report.status, report.body, Report), letters)
+        except ServiceFailed as error:
+            why = Trouble("refused", str(error), "brobyg config")
+            return ServiceState(name, "refused", troubles=(why,))
         except (ServiceUnavailable, TimeoutError):
             down = Trouble("down", "", command_for("down", name))
             return ServiceState(name, "silent", troubles=(down,))
+
+    async def _letters(self, session: Session, name: str) -> Letters | None:
+        """None where it does not tell: while it makes erasures again it does not."""
         try:
-            told = _read(name, report.status, report.body, Report)
-        except ServiceUnavailable as error:
-            why = Trouble("refused", str(error), "brobyg config")
-            return ServiceState(name, "refused", troubles=(why,))
-        try:
-            found = of_service(name, _read(name, letters.status, letters.body, Letters))
+            answer = await self._services.ask(session, name, "GET", "/dead-letters")
+            return of_service(name, _read(name, answer.status, answer.body, Letters))
         except ServiceUnavailable:
-            return seen(name, told, None)
-        return seen(name, told, found)
+            return None
 
 
 def _own(report: dict[str, object]) -> Report:
@@ -101,10 +103,10 @@ def _own(report: dict[str, object]) -> Report:
 
 
 def _read(service: str, status: int, body: bytes, kind: type[ReadT]) -> ReadT:
-    """The body of a good answer. Raises ServiceUnavailable for any other."""
+    """The body of a good answer. Raises ServiceFailed for any other."""
     if status != 200:
-        raise ServiceUnavailable(f"{service}: {status}")
+        raise ServiceFailed(f"{service}: {status}")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
-        raise ServiceUnavailable(f"{service}: the answer has an unexpected form") from error
+        raise ServiceFailed(f"{service}: the answer has an unexpected form") from error

@@ -268,7 +268,7 @@ class OidcProvider:
         """
         if len(token) > _LARGEST:
             raise SignInRefused("it is too long")
-        known = self._keys
+        kid, known = _kid_of(token), self._keys
         if known is not None and (found := _signed_by(known, token)) is not None:
             return found
         again = self._keys_read_at is None or self._clock.now() >= self._keys_read_at + _PATIENCE
@@ -277,7 +277,7 @@ class OidcProvider:
             self._keys = await self._read_keys()
             if (found := _signed_by(self._keys, token)) is not None:
                 return found
-        elif _kid_of(token) not in {one.kid for one in known.keys}:  # it may be a new one
+        elif kid is not None and kid not in {one.kid for one in known.keys}:  # it may be a new one
             raise ProviderUnavailable("its keys wait to be read again")
         raise SignInRefused("none of the provider's keys has signed it")
 
@@ -314,8 +314,11 @@ def _signed_by(keys: KeySet, token: str) -> jwt.Token | None:
 
 
 def _kid_of(token: str) -> str | None:
-    """The key that it names. Raises SignInRefused for what is no token."""
+    """The key that it names, if any. Raises SignInRefused for what is no token or names no text."""
     try:
-        return jws.extract_compact(token.encode()).headers().get("kid")
+        kid = jws.extract_compact(token.encode()).headers().get("kid")
     except (JoseError, ValueError, TypeError) as error:
         raise SignInRefused("it is no token") from error
+    if kid is not None and not isinstance(kid, str):
+        raise SignInRefused("its kid is no text")
+    return kid

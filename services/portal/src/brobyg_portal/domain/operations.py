@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-#: `silent`: no answer came; `refused`: it did not tell us.
+#: `silent`: no answer came; `refused`: it did not tell us, by an error of its own or ours.
 State: TypeAlias = Literal["ready", "not_ready", "silent", "refused"]
 
 

@@ -35,7 +35,6 @@ PageName = Literal[
     "link_over",
     "passkey_sign_in",
     "passkeys",
-    "me",
     "already",
     "foreign",
     "forbidden",

@@ -69,10 +69,10 @@ class AccessesRoutes:
         self, request: Request, session: Session, people: People, person_id: UUID,
         before: int | None,
     ) -> Response:  # fmt: skip
-        own = session.subject == str(person_id)
+        own = session.kind in _KINDS and session.subject == str(person_id)
         told = await self._accesses.told(session, people, person_id, before)
         if told is None:
-            return self._guard.page(request, "accesses_unknown", 404, own=own)
+            return self._guard.page(request, "accesses_unknown", 410 if own else 404, own=own)
         asked = request.query_params
         rows = [_row(one) for one in told.accesses]
         shown = listing(_COLUMNS, rows, asked.get("sort", ""), asked.get("page", ""))

@@ -136,16 +136,17 @@ class Guard:
                 if not is_waited_out(error):
                     raise
                 log.warning("database.unavailable", error=error)
-        return self._away(request)
+        return self._away(request, all_pages=True)
 
-    def _away(self, request: Request) -> Response:
+    def _away(self, request: Request, *, all_pages: bool) -> Response:
         """While something does not answer; who sent a form may send the very same again.
 
-        Whoever was asked may have done it: by the same key it is done once.
+        Whoever was asked may have done it: by the same key it is done once. `all_pages` where it is
+        the portal's own database, without which nobody is known.
         """
         headers, sent = {"Retry-After": "10"}, request.state.sent
         if sent is None:
-            return self.page(request, "away", 503, headers)
+            return self.page(request, "away", 503, headers, all_pages=all_pages)
         return self.page(request, "again", 503, headers, sent=sent.multi_items())
 
     async def _guarded(self, request: Request, handler: Handler) -> Response:
@@ -173,7 +174,7 @@ class Guard:
             response = self.page(request, "forbidden", 403)
         except ServiceUnavailable as error:
             log.warning("service.unavailable", error=error)
-            response = self._away(request)
+            response = self._away(request, all_pages=False)
         if seen.due and cookie is not None:
             await _if_possible(self._rotate(response, cookie))
         return response

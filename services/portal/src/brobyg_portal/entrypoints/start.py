@@ -35,10 +35,13 @@ def router(guard: Guard, sessions: Sessions, names: Names) -> APIRouter:
         tags=["start"], default_response_class=HTMLResponse, route_class=guard.route_class
     )
 
+    # /me is where a sign-in by link leads.
+    @routes.get("/me", summary="Who you are and what you may: the first page")
     @routes.get("/", summary="Who you are and what you may")
     async def start(request: Request, session: Whoever, language: Language = None) -> Response:
         del language  # the page knows it
-        return guard.page(request, "start", names=await names.all(session))
+        known = await names.all(session) if session.kind == "staff" else {}
+        return guard.page(request, "start", names=known)
 
     @routes.get("/sessions", summary="Who is signed in")
     async def look(
