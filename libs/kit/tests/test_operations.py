@@ -202,3 +202,21 @@ def test_what_waits_for_a_moment_is_no_trouble() -> None:
 
 def test_every_reason_has_its_words() -> None:
     assert all(words and not words.endswith(".") for words in DISCARD_REASONS.values())
+
+
+def test_while_the_database_is_away_its_command_helps_all_that_wait_for_it() -> None:
+    away = {"ok": False, "detail": "no answer"}
+    checks = {"database": away, "consumer": away, "mail": away}
+    [database, mail] = troubles_of("test", {"checks": checks})
+    assert (database.cause, database.command) == ("database", HELPS["database"])
+    assert "consumer: no answer" in database.detail
+    assert mail.cause == "mail"
+    [_, consumer, _] = troubles_of(
+        "test", {"checks": {**checks, "database": {**away, "cause": "not_migrated"}}}
+    )
+    assert consumer.command == HELPS["consumer"]
+
+
+def test_the_command_that_helps_stands_before_the_lines_of_a_log() -> None:
+    told = str(Trouble("down", "it ended; the last lines of x.log:\n| a", "brobyg local start x"))
+    assert told == "it ended: brobyg local start x; the last lines of x.log:\n| a"

@@ -34,6 +34,10 @@ HELPS: Mapping[str, str] = {
     "parked": "brobyg dlq list {service}",
     "dead_letters": "brobyg dlq list {service}",
 }
+#: What can't be well, whatever else, while the database does not answer.
+_BY_DATABASE = frozenset(
+    {"consumer", "relay", "timers", "replicas", "sealing", "erasures", "projections", "version"}
+)
 #: For a cause that is not in the table.
 _ELSE = "brobyg local restart {service}"
 
@@ -53,7 +57,8 @@ class Trouble:
         """What and what helps, in its first line."""
         first, line_end, rest = self.detail.partition("\n")
         if self.command and self.command not in first:
-            first += f": {self.command}"
+            what, before, lines = first.partition("; the last lines of ")
+            first = f"{what}: {self.command}{before}{lines}"
         return first + line_end + rest
 
 
@@ -67,10 +72,14 @@ def troubles_of(
 ) -> list[Trouble]:
     """What a report of /readyz says that is not well; what waits for a moment is."""
     found: dict[str, str] = {}
-    checks = report.get("checks")
-    for name, check in (checks if isinstance(checks, Mapping) else {}).items():
+    told = report.get("checks")
+    checks = told if isinstance(told, Mapping) else {}
+    database = checks.get("database", {"ok": True})
+    is_away = not database["ok"] and not database.get("cause")
+    for name, check in checks.items():
         if not check["ok"]:
-            cause = check.get("cause") or name
+            follows = is_away and name in _BY_DATABASE
+            cause = "database" if follows else check.get("cause") or name
             said = f"{name}: {check['detail'] or 'not ok'}"
             found[cause] = f"{found[cause]}; {said}" if cause in found else said
     outbox = report.get("outbox")
