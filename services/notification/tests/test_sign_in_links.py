@@ -45,10 +45,14 @@ async def test_a_link_is_mailed_to_the_address_on_file_and_its_token_is_stored_n
     (english,), (danish,) = mail_server.to("ellen@example.org"), mail_server.to("einer@example.org")
     assert english["Subject"] == "Your link to sign in to Brobyg"
     assert danish["Subject"] == "Dit link til at logge ind på Brobyg"
-    for mail, helps in ((english, "who helps"), (danish, "der får hjælp")):
+    for mail, helps, warns in (
+        (english, "who helps", "Send it to nobody: who asked for it could sign in as you."),
+        (danish, "der får hjælp", "Send aldrig linket videre: Den, der bad om det, kan logge ind"),
+    ):
         told = " ".join(mail.get_body(("plain",)).get_content().split())
         assert f"http://portal.example.org/sign-in/link/{TOKEN}" in told
         assert helps in told
+        assert warns in told
         assert re.search(r"\b10 minut", told)
     assert ("/volunteers/" + HELPER + "/contact", "message") in owners.asked
     assert TOKEN not in "".join(capsys.readouterr())
