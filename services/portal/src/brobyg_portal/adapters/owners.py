@@ -1,6 +1,5 @@
 """The owners of helpers and citizens, and notification, over HTTP, in the portal's own name."""
 
-import asyncio
 from collections.abc import Mapping
 from urllib.parse import quote
 from uuid import UUID
@@ -32,10 +31,16 @@ class HttpOwners:
         """The clients, by service, are the caller's: base addresses, tokens, timeouts."""
         self._clients = clients
 
-    async def find(self, address: str) -> list[Known]:
+    async def find(self, kind: Kind, address: str) -> list[Known]:
         """See `ports.Owners`."""
-        found = await asyncio.gather(*(self._find(kind, address) for kind in _OWNERS))
-        return [one for some in found for one in some]
+        service, people = _OWNERS[kind]
+        answer = await self._ask(service, "POST", f"/{people}/sign-in", {"email": address})
+        _expect(service, answer, 200)
+        try:
+            found = msgspec.json.decode(answer.content, type=_Found)
+        except msgspec.MsgspecError as error:
+            raise ServiceUnavailable(f"{service}: not as agreed") from error
+        return [Known(kind, str(one)) for one in found.people]
 
     async def may_sign_in(self, known: Known) -> bool:
         """See `ports.Owners`."""
@@ -55,16 +60,6 @@ class HttpOwners:
         }  # fmt: skip
         answer = await self._ask("notification", "POST", "/sign-in-links", body)
         _expect("notification", answer, 202)
-
-    async def _find(self, kind: Kind, address: str) -> list[Known]:
-        service, people = _OWNERS[kind]
-        answer = await self._ask(service, "POST", f"/{people}/sign-in", {"email": address})
-        _expect(service, answer, 200)
-        try:
-            found = msgspec.json.decode(answer.content, type=_Found)
-        except msgspec.MsgspecError as error:
-            raise ServiceUnavailable(f"{service}: not as agreed") from error
-        return [Known(kind, str(one)) for one in found.people]
 
     async def _ask(
         self, service: str, method: str, path: str, body: object = None

@@ -87,7 +87,7 @@ class SignInLinks:
         ]
 
     async def followed(self, tx: Transaction, request: Request) -> int:
-        """How many like this one were followed within the hour; others wait to ask.
+        """How many others like this one were followed within the hour; others wait to ask.
 
         Of the same address, and from browsers that are known as this one is or is not.
         """
@@ -98,6 +98,7 @@ class SignInLinks:
             _r.address_hash == request.address_hash,
             _r.is_known == request.is_known,
             _r.followed_at > since,
+            _r.request_id != request.request_id,
         )
         return int(await tx.connection.scalar(found) or 0)
 
@@ -124,12 +125,15 @@ class SignInLinks:
         async with self._database.connect() as connection:
             await connection.execute(statement)
 
-    async def end_request(self, tx: Transaction, request_id: str, *, followed: bool) -> None:
-        """Delete the address; `followed` where its owners were asked."""
-        values = {"sealed": None, "followed_at": self._clock.now() if followed else None}
-        await tx.connection.execute(
-            update(sign_in_request).where(_r.request_id == request_id).values(values)
-        )
+    async def count(self, tx: Transaction, request_id: str) -> None:
+        """It was followed: its owners have answered, or somebody has a link by it."""
+        statement = update(sign_in_request).where(_r.request_id == request_id)
+        await tx.connection.execute(statement.values(followed_at=self._clock.now()))
+
+    async def end_request(self, tx: Transaction, request_id: str) -> None:
+        """Delete the address."""
+        statement = update(sign_in_request).where(_r.request_id == request_id)
+        await tx.connection.execute(statement.values(sealed=None))
 
     async def find(self, token: str) -> Link | None:
         """The link with this token."""

@@ -14,6 +14,8 @@ AN_HOUR = 5
 HOUR = timedelta(hours=1)
 #: Requests that are taken within a minute, of everybody together.
 IN_ALL = 600
+#: Who signs in by links.
+BY_LINK: tuple[Kind, ...] = ("helper", "citizen")
 #: The role of each in the table of access.
 _ROLES: dict[Kind, str] = {"helper": "volunteer", "citizen": "citizen"}
 
