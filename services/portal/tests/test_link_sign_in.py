@@ -427,6 +427,17 @@ async def test_who_is_erased_restricted_or_has_left_is_out_and_gets_in_no_more(
         ) == 0  # fmt: skip
 
 
+async def test_of_whom_an_owner_can_tell_nothing_keeps_nobody_else_signed_in(staff, owners) -> None:
+    """Whatever the order, by the second round: of more than are asked at once."""
+    broken = [f"0190f000-0000-7000-8000-{one:012x}" for one in range(0, 0x10000, 0xE00)]
+    owners.broken.update(broken)
+    sessions = checks(staff)._sessions
+    for one in (*broken, HELPER):
+        await sessions.begin(Known("helper", one).person)
+    owners.gone.add(HELPER)
+    assert sum([await checks(staff).round() for _ in range(2)]) == 1
+
+
 async def test_who_is_erased_after_the_mail_is_asked_about_once_more(staff, owners) -> None:
     browser, path = await linked(staff, owners)
     clean, _ = await opened(browser, path)
