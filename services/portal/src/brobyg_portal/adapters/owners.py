@@ -6,12 +6,13 @@ from uuid import UUID
 
 import httpx2
 import msgspec
-from brobyg_kit.problems import ReceivedProblem
 from brobyg_kit.sign_in_api import NOT_SIGNED_IN
 
+from brobyg_portal.adapters.http import asked
 from brobyg_portal.domain.session import Kind
 from brobyg_portal.domain.sign_in_link import LIFE, Known
 from brobyg_portal.errors import ServiceUnavailable
+from brobyg_portal.ports import Answered
 
 #: Who owns the people of a kind, and what routes call them there.
 _OWNERS: Mapping[Kind, tuple[str, str]] = {
@@ -37,7 +38,7 @@ class HttpOwners:
         answer = await self._ask(service, "POST", f"/{people}/sign-in", {"email": address})
         _expect(service, answer, 200)
         try:
-            found = msgspec.json.decode(answer.content, type=_Found)
+            found = msgspec.json.decode(answer.body, type=_Found)
         except msgspec.MsgspecError as error:
             raise ServiceUnavailable(f"{service}: not as agreed") from error
         return [Known(kind, str(one)) for one in found.people]
@@ -47,7 +48,7 @@ class HttpOwners:
         service, people = _OWNERS[known.kind]
         path = f"/{people}/{quote(known.subject, safe='')}/sign-in"
         answer = await self._ask(service, "GET", path)
-        if answer.status_code == 410 and _problem(answer) == NOT_SIGNED_IN:
+        if answer.status == 410 and answer.problem == NOT_SIGNED_IN:
             return False
         _expect(service, answer, 204)
         return True
@@ -61,22 +62,10 @@ class HttpOwners:
         answer = await self._ask("notification", "POST", "/sign-in-links", body)
         _expect("notification", answer, 202)
 
-    async def _ask(
-        self, service: str, method: str, path: str, body: object = None
-    ) -> httpx2.Response:
-        try:
-            return await self._clients[service].request(method, path, json=body)
-        except httpx2.HTTPError as error:
-            raise ServiceUnavailable(f"{service}: {type(error).__name__}") from error
+    async def _ask(self, service: str, method: str, path: str, body: object = None) -> Answered:
+        return await asked(self._clients[service], service, method, path, body=body)
 
 
-def _expect(service: str, answer: httpx2.Response, status: int) -> None:
-    if answer.status_code != status:
-        raise ServiceUnavailable(f"{service}: {answer.status_code}")
-
-
-def _problem(answer: httpx2.Response) -> str:
-    try:
-        return msgspec.json.decode(answer.content, type=ReceivedProblem).type
-    except msgspec.MsgspecError:
-        return ""
+def _expect(service: str, answer: Answered, status: int) -> None:
+    if answer.status != status:
+        raise ServiceUnavailable(f"{service}: {answer.status}")
