@@ -15,8 +15,15 @@ from brobyg_kit.testing import tables_naming
 from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import session, sign_in_link, sign_in_request
 from brobyg_portal.bootstrap import SERVICE
-from brobyg_portal.domain.requests import Tries
-from brobyg_portal.domain.sign_in_link import AN_HOUR, IN_ALL, Known, Link, state_of_link
+from brobyg_portal.domain.requests import EverybodysTries, Tries
+from brobyg_portal.domain.sign_in_link import (
+    AN_HOUR,
+    AN_HOUR_IN_ALL,
+    IN_ALL,
+    Known,
+    Link,
+    state_of_link,
+)
 from brobyg_portal.testing import IDLE, Browser, Portal, portal_with, provided
 from brobyg_portal.testing_owners import Owners, follow, owning
 from brobyg_portal.use_cases.still_there import StillThere
@@ -228,7 +235,7 @@ async def test_nothing_that_who_asks_can_see_tells_who_is_known(staff, owners) -
     told, work, seconds = {}, {}, {ADDRESS: [], NOBODYS: []}
     browser = staff.browser()
     await ask(browser, "first@example.org")  # connections are open, and the cookie is there
-    for turn in range(50):
+    for turn in range(25):
         for email in (ADDRESS, NOBODYS) if turn % 2 else (NOBODYS, ADDRESS):
             began = wall.perf_counter()
             with counted(staff) as said:
@@ -261,7 +268,10 @@ async def test_a_thousand_requests_for_somebody_are_a_few_mails_and_end_no_link(
     browser, path = await linked(staff, owners)
     links = SignInLinks(staff.database, time, [KEY])
     for _ in range(10):
-        await asyncio.gather(*(links.ask(ADDRESS.upper(), "a" * 43, "/me") for _ in range(100)))
+        asked = (
+            links.ask(ADDRESS.upper(), "a" * 43, "/me", network="127.0.0.0/24") for _ in range(100)
+        )
+        await asyncio.gather(*asked)
     await follow(staff.running)
     assert len(owners.mails) == AN_HOUR
     async with staff.database.connect() as connection:
@@ -273,6 +283,22 @@ async def test_a_thousand_requests_for_somebody_are_a_few_mails_and_end_no_link(
     await ask(staff.browser())
     await follow(staff.running)
     assert len(owners.mails) == AN_HOUR + 1
+
+
+async def test_who_asks_from_elsewhere_is_sent_a_link_whatever_somebody_asks_in_their_place(
+    staff, owners, time
+) -> None:
+    links = SignInLinks(staff.database, time, [KEY])
+
+    async def mailed(network: str) -> int:
+        for _ in range(AN_HOUR + 2):
+            await links.ask(ADDRESS, "a" * 43, "/me", network=network)
+        await follow(staff.running)
+        return len(owners.mails)
+
+    count = [await mailed(f"10.0.{number}.0/24") for number in range(AN_HOUR_IN_ALL // AN_HOUR + 1)]
+    assert count == [5, 10, 15, 20, 20]
+    assert await tables_naming(staff.database, "10.0.1.0") == set()
 
 
 async def test_who_was_signed_in_before_is_sent_a_link_whatever_others_ask(staff, owners) -> None:
@@ -307,8 +333,12 @@ async def test_tries_without_end_hold_up_nobody_who_is_signed_in_or_has_a_link(
     clean, _ = await opened(signed_in, other)
     await signed_in.client.post(clean)
     attacker = staff.browser()
-    answers = [(await ask(attacker, f"{one}@example.org")).status_code for one in range(150)]
-    assert answers == [303] * (TRIES - 2) + [429] * (150 - TRIES + 2)
+    answers = [(await ask(attacker, f"{one}@example.org")).status_code for one in range(100)]
+    allowed = IN_ALL // 10 - 2
+    assert answers == [303] * allowed + [429] * (100 - allowed)
+    assert (await ask(attacker, "no address")).status_code == 422, "which is not counted"
+    assert (await ask(signed_in)).status_code == 303, "who is known is not counted among all"
+    assert (await ask(signed_in, NOBODYS)).status_code == 429, "by another address they are"
     assert (await signed_in.client.get("/me")).status_code == 200
     clean, shown = await opened(browser, path)
     assert shown.status_code == 200
@@ -317,13 +347,17 @@ async def test_tries_without_end_hold_up_nobody_who_is_signed_in_or_has_a_link(
     assert (await ask(staff.browser())).status_code == 303
 
 
-async def test_of_ten_thousand_tries_a_minute_those_of_one_address_and_of_all_are_bounded() -> None:
+async def test_of_ten_thousand_tries_a_minute_no_network_takes_over_a_tenth_of_what_all_may() -> (
+    None
+):
     time = ManualClock(WallClock().now())
-    one, everybody = Tries(time.now, TRIES), Tries(time.now, IN_ALL)
-    taken = [
-        one.another(f"192.0.2.{number % 100}") and everybody.another("") for number in range(10_000)
-    ]
-    assert sum(taken) == IN_ALL
+    everybody = EverybodysTries(time.now, IN_ALL)
+    for shape in ("192.0.2.{}", "2001:db8:1:{:x}::1"):
+        taken = [everybody.another(shape.format(number % 250)) for number in range(10_000)]
+        assert sum(taken) == IN_ALL // 10
+    assert everybody.another("198.51.100.7"), "the others' is left to them"
+    taken = [everybody.another(f"10.{number % 250}.0.1") for number in range(10_000)]
+    assert sum(taken) == IN_ALL - 2 * IN_ALL // 10 - 1
     flood = Tries(time.now, TRIES)
     assert sum(flood.another("192.0.2.1") for _ in range(10_000)) == TRIES
     time.advance(timedelta(minutes=1))

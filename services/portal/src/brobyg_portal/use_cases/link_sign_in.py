@@ -20,7 +20,6 @@ from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import ASKED, Request, SignInLinks
 from brobyg_portal.domain.session import Kind
 from brobyg_portal.domain.sign_in_link import (
-    AN_HOUR,
     BY_LINK,
     LIFE,
     Known,
@@ -61,13 +60,19 @@ class LinkSignIn:
         self._links, self._owners, self._sessions = links, owners, sessions
         self._clock = clock
 
-    async def ask(self, address: str, browser: str | None, wish: str, proof: str | None) -> str:
+    def is_known(self, address: str, proof: str | None) -> bool:
+        """Whether somebody was signed in by this address in a browser that kept this `proof`."""
+        return self._links.is_proof(address, proof or "")
+
+    async def ask(
+        self, address: str, browser: str | None, wish: str, *, is_known: bool, network: str
+    ) -> str:
         """Note that somebody asks; the secret that their browser keeps, the one it has if any.
 
-        `proof` is what the browser kept when somebody last signed in by a link in it.
+        `network` is where they ask from; of it a keyed hash is kept.
         """
         secret = browser if browser is not None and is_secret(browser) else new_secret()
-        await self._links.ask(address, secret, wish, proof or "")
+        await self._links.ask(address, secret, wish, is_known=is_known, network=network)
         return secret
 
     async def follow(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
@@ -90,7 +95,7 @@ class LinkSignIn:
         known to the other has a link all the same.
         """
         over = self._clock.now() >= request.asked_at + LIFE
-        if request.address is None or over or await self._links.followed(tx, request) >= AN_HOUR:
+        if request.address is None or over or await self._links.is_one_too_many(tx, request):
             return True
         asked = [kind for kind in BY_LINK if kind not in away]
         answers = await asyncio.gather(*(self._find(one, request.address) for one in asked))
