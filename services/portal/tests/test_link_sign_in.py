@@ -12,10 +12,14 @@ import pytest
 import pytest_asyncio
 from brobyg_kit.clock import ManualClock, WallClock
 from brobyg_kit.testing import tables_naming
+from brobyg_portal.adapters.authenticators import NewPasskey
+from brobyg_portal.adapters.passkeys import Passkeys
+from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import SignInLinks
 from brobyg_portal.adapters.tables import session, sign_in_link, sign_in_request
 from brobyg_portal.bootstrap import SERVICE
 from brobyg_portal.domain.requests import EverybodysTries, Tries
+from brobyg_portal.domain.session import Lifetime
 from brobyg_portal.domain.sign_in_link import (
     AN_HOUR,
     AN_HOUR_IN_ALL,
@@ -502,6 +506,41 @@ async def test_a_browser_has_a_new_session_whatever_it_had(staff, owners, time) 
     clean, _ = await opened(browser, f"/sign-in/link/{owners.mails[-1]['token']}")
     assert (await browser.client.post(clean)).headers["location"] == "/me"
     assert (await browser.client.get("/me")).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["everywhere", "administrator"])
+async def test_whatever_ends_all_sessions_of_somebody_leaves_no_way_in_again(
+    staff, owners, time, way: str
+) -> None:
+    browser, path = await linked(staff, owners)
+    _, waiting = await linked(staff, owners)
+    clean, _ = await opened(browser, path)
+    await browser.client.post(clean)
+    passkeys = Passkeys(staff.database, time)
+    await passkeys.add(Known("helper", HELPER), NewPasskey(way.encode(), b"key", 0))
+    if way == "everywhere":
+        await browser.send("/sign-out", "/me", everywhere="yes")
+    else:
+        assert await Sessions(staff.database, time, Lifetime()).end_all_of(HELPER) == 1
+    assert (await browser.client.get("/me")).headers["location"].startswith("/sign-in")
+    assert await passkeys.of(HELPER) == []
+    assert (await opened(staff.browser(), waiting))[1].status_code == 404
+
+
+async def test_a_passkey_is_added_only_by_who_has_just_signed_in(staff, owners, time) -> None:
+    browser, path = await linked(staff, owners)
+    clean, _ = await opened(browser, path)
+    await browser.client.post(clean)
+    time.advance(timedelta(minutes=9, seconds=59))
+    form = 'data-passkey="add"'
+    assert form in (await browser.client.get("/passkeys")).text
+    token = await browser.field("/passkeys", "/passkeys")
+    time.advance(timedelta(seconds=1))
+    page = (await browser.client.get("/passkeys")).text
+    assert (form in page, "bed om et nyt link" in page) == (False, True)
+    late = {"form": token, "credential": "{}"}
+    answer = await browser.client.post("/passkeys", data=late)
+    assert (answer.status_code, "bed om et nyt link" in answer.text) == (422, True)
 
 
 async def test_the_state_of_a_link() -> None:

@@ -117,10 +117,11 @@ class PasskeyRoutes:
     ) -> Response:
         if self._signing_in is None:
             return self._guard.page(request, "passkeys", 404, own=[], options="")
-        own, options = await self._signing_in.of(session), await self._signing_in.to_add(session)
+        own, fresh = await self._signing_in.of(session), self._signing_in.may_add(session)
+        options = await self._signing_in.to_add(session) if fresh else ""
         return self._guard.page(
             request, "passkeys", 422 if refused else 200,
-            own=own, options=options, done=done, refused=refused,
+            own=own, options=options, done=done, refused=refused, late=not fresh,
         )  # fmt: skip
 
     def _page(self, request: Request, *, refused: bool = False) -> Response:

@@ -42,6 +42,10 @@ class PasskeySignIn:
         """Those of who is signed in."""
         return await self._passkeys.of(session.subject)
 
+    def may_add(self, session: Session) -> bool:
+        """Whether they have just signed in: a passkey outlives the session in which it is added."""
+        return session.is_fresh(self._clock.now())
+
     async def to_add(self, session: Session) -> str:
         """What their browser is asked to make one by."""
         had = [one.credential_id for one in await self.of(session)]
@@ -49,6 +53,8 @@ class PasskeySignIn:
 
     async def add(self, session: Session, answer: str) -> None:
         """Keep the passkey that their browser has made. Raises PasskeyRefused."""
+        if not self.may_add(session):
+            raise PasskeyRefused("they signed in too long ago")
         claimed = self._authenticators.claimed(answer, new=True)
         await self._spend(claimed.challenge, session.subject)
         new = self._authenticators.added(answer, claimed.challenge)

@@ -69,7 +69,6 @@ class StillThere:
                     await self._people.stay(known.subject)
                 else:
                     await self._sessions.end_all_of(known.subject)
-                    await self._people.forget(known.subject)
                     ended += 1
         self._unanswered = frozenset(unanswered)
         if ended:
