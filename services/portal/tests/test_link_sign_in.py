@@ -442,9 +442,7 @@ def checks(portal: Portal) -> StillThere:
     return made
 
 
-async def test_who_is_erased_restricted_or_has_left_is_out_and_gets_in_no_more(
-    staff, owners, time
-) -> None:
+async def test_who_is_erased_is_out_and_gets_in_no_more(staff, owners, time) -> None:
     browser, path = await linked(staff, owners)
     clean, _ = await opened(browser, path)
     await browser.client.post(clean)

@@ -163,7 +163,7 @@ class Owners(Protocol):
         ...
 
     async def may_sign_in(self, known: Known) -> bool:
-        """Whether somebody may be signed in now: not who is erased, restricted or has left."""
+        """Whether somebody may be signed in now: not who is erased."""
         ...
 
     async def mail(self, known: Known, token: str) -> None:

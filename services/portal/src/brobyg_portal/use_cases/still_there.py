@@ -1,8 +1,8 @@
 """Sessions, links and passkeys of helpers and citizens end when their owner knows them no more.
 
 The portal hears no events. It asks about all who are signed in, and a minute later again, so that
-who is erased, restricted or has left is out within about two minutes, whatever page they are on;
-and each day about all who have a passkey.
+who is erased is out within about two minutes, whatever page they are on; and each day about all who
+have a passkey.
 """
 
 import asyncio
