@@ -121,6 +121,11 @@ class LinkSignIn:
             return None
 
     async def _mail(self, request: Request, known: Known) -> None:
+        """Keep the link, then have it mailed: its person may be quick to open it.
+
+        A process that is killed between the two leaves one that was never mailed and is taken for
+        mailed: its person asks anew.
+        """
         token = new_secret()
         await self._links.keep(request.request_id, known, token)
         try:
