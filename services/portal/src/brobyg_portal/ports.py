@@ -166,6 +166,9 @@ class Owners(Protocol):
         """Whether somebody may be signed in now: not who is erased."""
         ...
 
-    async def mail(self, known: Known, token: str) -> None:
-        """Have the link with this token mailed to them, to the address that is on file."""
+    async def mail(self, known: Known, token: str | None) -> None:
+        """Have the link with this token mailed to them, to the address that is on file.
+
+        Without a token they are told that a passkey was added.
+        """
         ...

@@ -60,7 +60,7 @@ class Owners:
             if "mail" in self.away:
                 return JSONResponse({}, 503)
             mail = await request.json()
-            if self.before_mail is not None:
+            if self.before_mail is not None and mail["token"]:
                 await self.before_mail(mail["token"])
             self.mails.append(mail)
             return JSONResponse(None, 202)

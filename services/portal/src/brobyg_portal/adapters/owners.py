@@ -53,7 +53,7 @@ class HttpOwners:
         _expect(service, answer, 204)
         return True
 
-    async def mail(self, known: Known, token: str) -> None:
+    async def mail(self, known: Known, token: str | None) -> None:
         """See `ports.Owners`."""
         body = {
             "role": known.kind, "person_id": known.subject, "token": token,
