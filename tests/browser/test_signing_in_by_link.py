@@ -111,6 +111,8 @@ async def test_a_helper_adds_a_passkey_signs_in_with_it_and_removes_it(
     await tab.get_by_role("link", name="adgangsnøgle").click()
     await tab.get_by_role("button", name="Tilføj en adgangsnøgle").click()
     await expect(tab.locator(".alert")).to_contain_text("Adgangsnøglen er tilføjet.")
+    told = place.others.mails[-1]
+    assert (told["person_id"], told["token"]) == (place.helper_id, None), "a mail tells of it"
     await tab.get_by_role("button", name="Tilføj en adgangsnøgle").click()
     await expect(tab.locator("#passkey-failed")).to_be_visible()  # the device has one already
     await tab.goto(f"{place.url}/me")

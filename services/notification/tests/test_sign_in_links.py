@@ -39,16 +39,32 @@ async def test_a_link_is_mailed_to_the_address_on_file_and_its_token_is_stored_n
         await eventually(arrived, "both links are mailed, one at the second try")
         database = running.runtime.database
         assert await tables_naming(database, TOKEN) == set()
+        added = LINK | {"role": "citizen", "person_id": CITIZEN, "token": None}
+        answer = await running.client.post("/sign-in-links", json=added, headers=PORTAL)
+        assert answer.status_code == 202
+
+        async def told() -> bool:
+            return len(mail_server.inbox) == 3
+
+        await eventually(told, "that a passkey was added")
         wrong = LINK | {"token": "short"}
         refused = await running.client.post("/sign-in-links", json=wrong, headers=PORTAL)
         assert refused.status_code == 422
-    (english,), (danish,) = mail_server.to("ellen@example.org"), mail_server.to("einer@example.org")
+    (english,), (danish, passkey) = map(mail_server.to, ("ellen@example.org", "einer@example.org"))
+    assert passkey["Subject"] == "Der er tilføjet en adgangsnøgle hos Brobyg"
+    text = passkey.get_body(("plain",)).get_content()
+    assert "http://portal.example.org/passkeys" in text
+    assert TOKEN not in text
     assert english["Subject"] == "Your link to sign in to Brobyg"
     assert danish["Subject"] == "Dit link til at logge ind på Brobyg"
-    for mail, helps in ((english, "who helps"), (danish, "der får hjælp")):
+    for mail, helps, warns in (
+        (english, "who helps", "Send it to nobody: who asked for it could sign in as you."),
+        (danish, "der får hjælp", "Send aldrig linket videre: Den, der bad om det, kan logge ind"),
+    ):
         told = " ".join(mail.get_body(("plain",)).get_content().split())
         assert f"http://portal.example.org/sign-in/link/{TOKEN}" in told
         assert helps in told
+        assert warns in told
         assert re.search(r"\b10 minut", told)
     assert ("/volunteers/" + HELPER + "/contact", "message") in owners.asked
     assert TOKEN not in "".join(capsys.readouterr())

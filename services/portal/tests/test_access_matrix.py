@@ -14,7 +14,6 @@ from brobyg_portal.adapters.sessions import Administrators, Sessions
 from brobyg_portal.bootstrap import SERVICE
 from brobyg_portal.domain.session import Kind, Lifetime, Person
 from brobyg_portal.entrypoints.guard import administrator, signed_in, token_maker
-from brobyg_portal.entrypoints.passkeys import by_link
 from brobyg_portal.testing import Portal
 from fastapi import Depends, FastAPI
 from fastapi.dependencies.models import Dependant
@@ -22,7 +21,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 #: What a route depends on, by the table's word; what asks for an act names it as its `act`.
-_ASKED_FOR = {signed_in: "signed_in", administrator: "administrator", by_link: "by_link"}
+_ASKED_FOR = {signed_in: "signed_in", administrator: "administrator"}
 SOMEBODY = "019ad7a0-1f00-5c3a-9a51-3b7f0e6d2a11"
 
 

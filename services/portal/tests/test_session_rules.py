@@ -15,11 +15,13 @@ from brobyg_kit.tokens import AUDIENCE, generate_keys
 from brobyg_portal.adapters import http
 from brobyg_portal.adapters.holdings import HOLDINGS
 from brobyg_portal.adapters.http import HttpServices, Minter
+from brobyg_portal.adapters.owners import HttpOwners
 from brobyg_portal.adapters.tables import metadata
 from brobyg_portal.domain.challenge import challenge, is_challenge
 from brobyg_portal.domain.requests import Tries, form_token, is_foreign, networks_of, nonce_of
 from brobyg_portal.domain.session import Lifetime, Session, State, Times, state_of
 from brobyg_portal.domain.sign_in import Attempt, ClaimMapping, granted, own_path
+from brobyg_portal.domain.sign_in_link import Known
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.errors import ServiceUnavailable
 from brobyg_portal.settings import PortalSettings
@@ -276,6 +278,14 @@ async def test_a_service_is_asked_with_a_token_for_whoever_is_signed_in(
     monkeypatch.setattr(http, "_IN_ALL", 0.05)
     with pytest.raises(ServiceUnavailable, match="TimeoutError"):
         await services.ask(WHO, "matching", "GET", "/x")
+    owners = HttpOwners({"matching": client})
+    answers.append(httpx2.Response(200, stream=Drips()))
+    with pytest.raises(ServiceUnavailable, match="TimeoutError"):
+        await owners.may_sign_in(Known("helper", WHO.subject))
+    assert asked[-1].headers["authorization"].startswith("Basic "), "in the portal's own name"
+    answers.append(httpx2.Response(200, content=b" " * (http._LONGEST_ANSWER + 1)))
+    with pytest.raises(ServiceUnavailable, match="matching says too much"):
+        await owners.find("helper", "ida@example.org")
     with pytest.raises(ServiceUnavailable, match="no signing key"):
         await HttpServices(Minter(None, WallClock()), {}).ask(WHO, "matching", "GET", "/x")
     await client.aclose()

@@ -23,7 +23,8 @@ NOT_SIGNED_IN = f"{PROBLEM_TYPES}not-signed-in"
 
 #: The ids of up to so many people with this address who may be signed in.
 Find = Callable[[Transaction, str, int], Awaitable[Sequence[str]]]
-#: Whether this person may be signed in: they are kept, and neither restricted nor gone.
+#: Whether this person may be signed in: as long as who they are is kept, as they may see what is
+#: kept of them (GDPR art. 15). That holds for who is restricted too: each act refuses them itself.
 May = Callable[[Transaction, str], Awaitable[bool]]
 
 
@@ -66,7 +67,7 @@ def sign_in_router(
         "/{person_id}/sign-in", status_code=204, summary="Whether somebody may be signed in (204)"
     )
     async def allowed(person_id: UUID, caller: Annotated[Caller, needed]) -> None:
-        """410 for who may not, whatever the reason: unknown, erased, restricted or left."""
+        """410 for who may not, whether unknown or erased."""
         del caller
         async with database.transaction() as tx:
             if not await may(tx, str(person_id)):

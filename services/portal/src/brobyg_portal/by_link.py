@@ -16,7 +16,7 @@ from brobyg_portal.adapters.passkeys import Passkeys
 from brobyg_portal.adapters.people import People
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import ASKED, SignInLinks
-from brobyg_portal.domain.requests import Tries
+from brobyg_portal.domain.requests import EverybodysTries, Tries
 from brobyg_portal.domain.sign_in_link import IN_ALL
 from brobyg_portal.entrypoints.cookies import Cookies
 from brobyg_portal.entrypoints.guard import Guard
@@ -64,7 +64,7 @@ def by_link(
     tries, shown = (Tries(clock.now, settings.portal_sign_in_tries) for _ in range(2))
     return ByLink(
         routers=[
-            *LinkRoutes(links, guard, cookies, tries, Tries(clock.now, IN_ALL)).routers(),
+            *LinkRoutes(links, guard, cookies, tries, EverybodysTries(clock.now, IN_ALL)).routers(),
             PasskeyRoutes(passkeys, guard, cookies, shown).router(),
         ],
         workers={"still_there": StillThere(People(database, clock), sessions, owners).run},

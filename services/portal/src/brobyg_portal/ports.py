@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from brobyg_portal.domain.session import Session
+from brobyg_portal.domain.session import Kind, Session
 from brobyg_portal.domain.sign_in import Attempt
 from brobyg_portal.domain.sign_in_link import Known
 
@@ -158,14 +158,17 @@ class Owners(Protocol):
     May take seconds. Raises ServiceUnavailable where no answer came, or none as agreed.
     """
 
-    async def find(self, address: str) -> list[Known]:
-        """Who has this mail address and may be signed in: nobody, somebody or several."""
+    async def find(self, kind: Kind, address: str) -> list[Known]:
+        """Who of this kind has this mail address and may be signed in: nobody or some."""
         ...
 
     async def may_sign_in(self, known: Known) -> bool:
-        """Whether somebody may be signed in now: not who is erased, restricted or has left."""
+        """Whether somebody may be signed in now: not who is erased."""
         ...
 
-    async def mail(self, known: Known, token: str) -> None:
-        """Have the link with this token mailed to them, to the address that is on file."""
+    async def mail(self, known: Known, token: str | None) -> None:
+        """Have the link with this token mailed to them, to the address that is on file.
+
+        Without a token they are told that a passkey was added.
+        """
         ...

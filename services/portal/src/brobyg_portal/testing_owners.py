@@ -29,6 +29,8 @@ class Owners:
     gone: set[str] = field(default_factory=set)
     #: Who answers only 503: the first word of the path, or the last.
     away: set[str] = field(default_factory=set)
+    #: Of whom they answer only 500.
+    broken: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     #: Carried out before a mail is taken.
@@ -44,7 +46,8 @@ class Owners:
 
     def forget(self) -> None:
         """As they were."""
-        for one in (self.known, self.gone, self.away, self.asked, self.tokens, self.mails):
+        said = (self.known, self.gone, self.away, self.broken, self.asked, self.tokens, self.mails)
+        for one in said:
             one.clear()
         self.before_mail = None
 
@@ -57,7 +60,7 @@ class Owners:
             if "mail" in self.away:
                 return JSONResponse({}, 503)
             mail = await request.json()
-            if self.before_mail is not None:
+            if self.before_mail is not None and mail["token"]:
                 await self.before_mail(mail["token"])
             self.mails.append(mail)
             return JSONResponse(None, 202)
@@ -73,7 +76,7 @@ class Owners:
 
         @app.get("/{people}/{person_id}/sign-in")
         async def may(people: str, person_id: str) -> Response:
-            if people in self.away:
+            if people in self.away or person_id in self.broken:
                 return JSONResponse({}, 503)
             if person_id in self.gone:
                 return JSONResponse({"type": NOT_SIGNED_IN}, 410)

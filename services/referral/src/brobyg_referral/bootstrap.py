@@ -18,7 +18,7 @@ from fastapi import APIRouter
 from brobyg_referral.cases.adapters.appointments import PostgresAppointments
 from brobyg_referral.cases.adapters.attention import PostgresOpenItems
 from brobyg_referral.cases.adapters.consents import PostgresConsents
-from brobyg_referral.cases.adapters.referrals import PostgresReferrals, referred_by
+from brobyg_referral.cases.adapters.referrals import PostgresReferrals, helped, referred_by
 from brobyg_referral.cases.adapters.requests import PostgresRequests
 from brobyg_referral.cases.adapters.retention import DELETED as CASES_DELETED
 from brobyg_referral.cases.adapters.retention import PostgresCourses
@@ -41,7 +41,6 @@ from brobyg_referral.cases.use_cases.repeats import Repeats
 from brobyg_referral.cases.use_cases.restriction import Restricting
 from brobyg_referral.cases.use_cases.retention import CitizensOver
 from brobyg_referral.cases.use_cases.sessions import Sessions
-from brobyg_referral.cases.use_cases.signing_in import SigningIn
 from brobyg_referral.cases.use_cases.timers import APPOINTMENT_OVER, OWN_CONSENT, SESSION_OVER
 from brobyg_referral.handlers import EMITS, HANDLERS, Reactions, handle_with
 from brobyg_referral.holdings import holdings
@@ -72,7 +71,7 @@ class _Stores:
         self.hasher = Hasher(settings.cpr_key())
         self.keys = PersonKeys(person_key, settings.vault())
         self.citizens = PostgresCitizens(self.keys, self.hasher)
-        self.names = PostgresNameIndex(self.hasher, referred_by)
+        self.names = PostgresNameIndex(self.hasher, referred_by, helped)
         self.referrals, self.consents = PostgresReferrals(), PostgresConsents()
         self.appointments, self.sessions = PostgresAppointments(), PostgresSessions()
         self.courses, self.requests = PostgresCourses(), PostgresRequests()
@@ -104,7 +103,6 @@ class _UseCases:
         self.appointments_over = AppointmentsOver(of.appointments, of.items)
         self.sessions = Sessions(of.sessions, repeats, reference)
         self.search = CitizenSearch(of.names, citizens, reference)
-        self.signing_in = SigningIn(of.names, referrals)
         rising = settings.rising_versions()
         self.intake = Intake(
             citizens, of.appointments, of.counts, of.withheld, of.hasher, metrics, rising
@@ -162,8 +160,8 @@ def _routers(database: Database, of: _Stores, does: _UseCases) -> list[APIRouter
         sign_in_router(
             database,
             "citizens",
-            does.signing_in.find,
-            does.signing_in.may,
+            of.names.of_address,
+            of.citizens.is_kept,
             act="find-who-signs-in",
             route_class=ReferralRoute,
         ),

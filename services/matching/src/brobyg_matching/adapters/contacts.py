@@ -16,7 +16,7 @@ from brobyg_matching.ports import Contact
 #: What the sealed column is to its key.
 CONTACT = "contact"
 _ALIKE_LOCK = 0x616C696B
-_MAY_SIGN_IN = helper.c.status.in_(("active", "paused"))
+_IS_KEPT = helper.c.status != "erased"
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -66,14 +66,16 @@ class SealedContacts:
         return list(await tx.connection.scalars(found.order_by(helper_contact.c.helper_id)))
 
     async def sign_in_ids(self, tx: Transaction, email: str, most: int) -> list[str]:
-        """The ids of up to so many with this address who may be signed in."""
+        """The ids of up to so many with this address, first of those who help."""
         same = helper_contact.c.email_hash == self._lookups.email(email)
-        found = select(helper.c.helper_id).join(helper_contact).where(same, _MAY_SIGN_IN)
-        return list(await tx.connection.scalars(found.order_by(helper.c.helper_id).limit(most)))
+        found = select(helper.c.helper_id).join(helper_contact).where(same, _IS_KEPT)
+        helping_first = helper.c.status.in_(("active", "paused")).desc()
+        wanted = found.order_by(helping_first, helper.c.helper_id).limit(most)
+        return list(await tx.connection.scalars(wanted))
 
     async def may_sign_in(self, tx: Transaction, helper_id: str) -> bool:
-        """Whether they are a helper now, asked for something new or not."""
-        found = select(helper.c.helper_id).where(helper.c.helper_id == helper_id, _MAY_SIGN_IN)
+        """Whether who they are is kept, restricted or not; not of who is erased or unknown."""
+        found = select(helper.c.helper_id).where(helper.c.helper_id == helper_id, _IS_KEPT)
         return (await tx.connection.execute(found)).first() is not None
 
     async def add(self, tx: Transaction, helper_id: str, contact: Contact) -> None:

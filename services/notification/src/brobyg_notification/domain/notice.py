@@ -12,7 +12,7 @@ from brobyg_kit.ids import derived_id
 Role = Literal["helper", "citizen", "coordinator"]
 CalendarMethod = Literal["REQUEST", "CANCEL"]
 #: What a message is about. Its text is that of the pathway and the helper's role, or the default.
-#: `sign_in` is of no event, and no notice: see `use_cases.sign_in_links`.
+#: The last two are of no event, and no notice: see `use_cases.sign_in_links`.
 Template = Literal[
     "offer",
     "matched_helper",
@@ -24,6 +24,7 @@ Template = Literal[
     "escalated_citizen",
     "unreachable_citizen",
     "sign_in",
+    "passkey_added",
 ]
 
 

@@ -15,13 +15,13 @@ from brobyg_notification.use_cases.sign_in_links import SignInLink, SignInLinks
 
 
 class LinkIn(BaseModel):
-    """Whose link it is, and its secret part."""
+    """Whose link it is, and its secret part; without it they are told that a passkey was added."""
 
     model_config = ConfigDict(extra="forbid")
 
     role: PersonRole
     person_id: UUID
-    token: str = Field(pattern=r"^[A-Za-z0-9_-]{43}$")
+    token: str | None = Field(pattern=r"^[A-Za-z0-9_-]{43}$")
     seconds: int = Field(ge=60, le=3600, description="How long it is good for from now.")
 
 

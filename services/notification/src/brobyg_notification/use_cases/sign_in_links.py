@@ -1,4 +1,4 @@
-"""Mails the links by which helpers and citizens sign in at the portal.
+"""Mails the links by which people sign in at the portal, and that a passkey was added to theirs.
 
 A link's token is good for minutes and lets its holder in: it is held in memory alone, never in a
 table, event or log. So a link that is in hand when the process ends is lost, and its person asks
@@ -20,6 +20,7 @@ from brobyg_kit.ids import new_id
 from brobyg_kit.logs import get_logger
 
 from brobyg_notification.domain.contact import Contact
+from brobyg_notification.domain.notice import Template
 from brobyg_notification.errors import MailRefused, NotToBeWrittenTo, Postponed, TooManyLinks
 from brobyg_notification.metrics import NotificationMetrics
 from brobyg_notification.ports import Compose, MailTransport, Message, People, PersonRole
@@ -38,9 +39,15 @@ class SignInLink:
 
     role: PersonRole
     person_id: str
-    token: str = field(repr=False)
+    #: None tells them that a passkey was added, by which somebody signs in as them.
+    token: str | None = field(repr=False)
     #: How long it is good for from now.
     life: timedelta
+
+    @property
+    def template(self) -> Template:
+        """What it is mailed as."""
+        return "passkey_added" if self.token is None else "sign_in"
 
 
 class SignInLinks:
@@ -92,7 +99,7 @@ class SignInLinks:
             except Exception as error:  # noqa: BLE001 - it may quote the link, so no traceback
                 log.error("sign_in_link.unsendable", error=type(error).__name__)
                 break
-        self._metrics.ended.labels("sign_in", outcome or "failed").inc()
+        self._metrics.ended.labels(link.template, outcome or "failed").inc()
 
     async def _try(self, link: SignInLink, now: datetime) -> str:
         """What became of it. Raises Postponed."""
@@ -110,9 +117,10 @@ class SignInLinks:
 
     def _message(self, link: SignInLink, contact: Contact, now: datetime) -> Message:
         wish = contact.language
+        path = f"sign-in/link/{quote(link.token, safe='')}" if link.token else "passkeys"
         return Message(
             notification_id=new_id(self._clock),
-            template="sign_in",
+            template=link.template,
             pathway="default",
             seat_role=None,
             language=wish if wish is not None and wish in self._languages else self._default,
@@ -120,7 +128,7 @@ class SignInLinks:
             facts={
                 "reader": contact.given_name,
                 "role": link.role,
-                "link": f"{self._portal_url}/sign-in/link/{quote(link.token, safe='')}",
+                "link": f"{self._portal_url}/{path}",
                 "minutes": int(link.life.total_seconds() // 60),
             },
             recipient=contact.email or "",

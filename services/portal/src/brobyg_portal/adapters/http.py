@@ -27,6 +27,49 @@ from brobyg_portal.ports import Answer, Answered, Offer, Reply
 
 #: Seconds that an answer may take in all; each step has fewer.
 _IN_ALL = 10.0
+#: The longest answer that is read, bytes.
+_LONGEST_ANSWER = 4 * 1024 * 1024
+
+
+async def asked(
+    client: httpx2.AsyncClient,
+    service: str,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answered:
+    """Ask a service; whatever it answers, of any status, in ten seconds and 4 MiB at most.
+
+    In the portal's own name, unless the `headers` have an Authorization. Raises ServiceUnavailable
+    where no such answer came.
+    """
+    found = bytearray()
+    # The client would put the portal's own token in the place of another's.
+    auth = None if headers and "Authorization" in headers else httpx2.USE_CLIENT_DEFAULT
+    asking = client.stream(method, path, params=query, json=body, headers=headers, auth=auth)
+    try:
+        async with asyncio.timeout(_IN_ALL), asking as answer:
+            async for part in answer.aiter_bytes():
+                found += part
+                if len(found) > _LONGEST_ANSWER:
+                    raise ServiceFailed(f"{service} says too much")
+    except (httpx2.HTTPError, TimeoutError) as error:
+        raise ServiceUnavailable(f"{service}: {type(error).__name__}") from error
+    return Answered(
+        answer.status_code, bytes(found), answer.headers.get(HEADER, ""),
+        _problem_of(bytes(found)) if answer.status_code >= 400 else "",
+    )  # fmt: skip
+
+
+def _problem_of(body: bytes) -> str:
+    """The problem's type, by which a service says what is wrong; "" for what is no problem."""
+    try:
+        return msgspec.json.decode(body, type=ReceivedProblem).type
+    except msgspec.MsgspecError:
+        return ""
 
 
 class _State(msgspec.Struct):
@@ -46,7 +89,7 @@ _REFUSALS: dict[str, Reply] = {
 _EXPIRED = f"{PROBLEM_TYPES}expired"
 _UNKNOWN_LINK = f"{PROBLEM_TYPES}unknown-link"
 
-ReadT = TypeVar("ReadT", Offer, _State, ReceivedProblem)
+ReadT = TypeVar("ReadT", Offer, _State)
 
 
 class HttpOffers:
@@ -67,41 +110,31 @@ class HttpOffers:
     async def answer(self, token: str, answer: Answer) -> Reply:
         """See `ports.Offers`."""
         given = await self._ask("POST", token, {"answer": answer})
-        if given.status_code == 409:
-            return _REFUSALS.get(_problem_type(given), "prevented")
-        if given.status_code == 410 and _problem_type(given) == _EXPIRED:
+        if given.status == 409:
+            return _REFUSALS.get(given.problem, "prevented")
+        if given.status == 410 and given.problem == _EXPIRED:
             return "expired"
         state = _read(given, _State).state
         return "released" if state == "withdrawn" else state
 
-    async def _ask(
-        self, method: str, token: str, body: dict[str, str] | None = None
-    ) -> httpx2.Response:
+    async def _ask(self, method: str, token: str, body: dict[str, str] | None = None) -> Answered:
         path = f"/answers/{quote(token, safe='')}"
         try:
-            async with asyncio.timeout(_IN_ALL):
-                answer = await self._matching.request(method, path, json=body)
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise MatchingUnavailable(type(error).__name__) from error
+            answer = await asked(self._matching, "matching", method, path, body=body)
+        except ServiceUnavailable as error:
+            raise MatchingUnavailable(str(error)) from error
         # 422: too long or otherwise not a token for matching
-        if answer.status_code == 422 or (
-            answer.status_code == 404 and _problem_type(answer) == _UNKNOWN_LINK
-        ):
+        if answer.status == 422 or (answer.status == 404 and answer.problem == _UNKNOWN_LINK):
             raise UnknownLink
         return answer
 
 
-def _problem_type(answer: httpx2.Response) -> str:
-    """The problem's type, by which matching says what is wrong."""
-    return _read(answer, ReceivedProblem, answer.status_code).type
-
-
-def _read(answer: httpx2.Response, kind: type[ReadT], status: int = 200) -> ReadT:
-    """The body of an answer with this status. Raises MatchingUnavailable for any other answer."""
-    if answer.status_code != status:
-        raise MatchingUnavailable(str(answer.status_code))
+def _read(answer: Answered, kind: type[ReadT]) -> ReadT:
+    """The body of a good answer. Raises MatchingUnavailable for any other."""
+    if answer.status != 200:
+        raise MatchingUnavailable(str(answer.status))
     try:
-        return msgspec.json.decode(answer.content, type=kind)
+        return msgspec.json.decode(answer.body, type=kind)
     except msgspec.MsgspecError as error:
         raise MatchingUnavailable("the answer has an unexpected form") from error
 
@@ -112,8 +145,6 @@ ISSUER = "brobyg-portal"
 EVERY_DEPARTMENT = "*"
 #: How long such a token is good, seconds: for the one request that it is made for.
 _TOKEN_SECONDS = 60
-#: The longest answer that is read, bytes.
-_LONGEST_ANSWER = 4 * 1024 * 1024
 
 
 class Minter:
@@ -171,29 +202,8 @@ class HttpServices:
         headers = {"Authorization": f"Bearer {self._minter.token(session)}"}
         if key:
             headers["Idempotency-Key"] = key
-        client, found = self._clients[service], bytearray()
-        try:
-            # In the person's name: the client would put the portal's own token in its place.
-            asking = client.stream(
-                method, path, params=query, json=body, headers=headers, auth=None
-            )
-            async with asyncio.timeout(_IN_ALL), asking as answer:
-                async for part in answer.aiter_bytes():
-                    found += part
-                    if len(found) > _LONGEST_ANSWER:
-                        raise ServiceFailed(f"{service} says too much")
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise ServiceUnavailable(f"{service}: {type(error).__name__}") from error
-        if answer.status_code >= 500:
-            raise ServiceFailed(f"{service}: {answer.status_code}")
-        return Answered(
-            answer.status_code, bytes(found), answer.headers.get(HEADER, ""),
-            _problem_of(bytes(found)) if answer.status_code >= 400 else "",
-        )  # fmt: skip
-
-
-def _problem_of(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=ReceivedProblem).type
-    except msgspec.MsgspecError:
-        return ""
+        client = self._clients[service]
+        answer = await asked(client, service, method, path, query=query, body=body, headers=headers)
+        if answer.status >= 500:
+            raise ServiceFailed(f"{service}: {answer.status}")
+        return answer

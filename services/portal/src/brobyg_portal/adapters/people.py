@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from brobyg_kit.clock import Clock
 from brobyg_kit.database import Database
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from brobyg_portal.adapters.tables import passkey, session, sign_in_link
 from brobyg_portal.domain.sign_in_link import Known
@@ -17,7 +17,7 @@ _MOST = 500
 
 
 class People:
-    """Reads and deletes across the tables, by an id."""
+    """Reads across the tables."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         """`clock` tells real time."""
@@ -49,9 +49,3 @@ class People:
         )
         async with self._database.connect() as connection:
             await connection.execute(statement.values(checked_at=now))
-
-    async def forget(self, subject: str) -> None:
-        """Delete all by which somebody could come in again."""
-        async with self._database.transaction() as tx:
-            await tx.connection.execute(delete(sign_in_link).where(_l.subject == subject))
-            await tx.connection.execute(delete(passkey).where(_p.subject == subject))

@@ -12,7 +12,7 @@ from brobyg_kit.retention import Carrier
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
 from brobyg_portal.adapters.secrets import hash_of, is_secret, new_secret, seal, unseal
-from brobyg_portal.adapters.tables import administrator, session
+from brobyg_portal.adapters.tables import administrator, passkey, session, sign_in_link
 from brobyg_portal.domain.session import Lifetime, Person, Session, Times, state_of
 
 _s = session.c
@@ -156,8 +156,15 @@ class Sessions:
         return "" if row is None else _opened(row, token).decode()
 
     async def end_all_of(self, subject: str) -> int:
-        """End all sessions of somebody at once; how many there were."""
-        return await self._end(_s.subject == subject)
+        """End all sessions of somebody at once; how many there were.
+
+        With the links and passkeys by which they could come in again. Staff have none of these.
+        """
+        async with self._database.transaction() as tx:
+            for table in (sign_in_link, passkey):
+                await tx.connection.execute(delete(table).where(table.c.subject == subject))
+            ended = await tx.connection.execute(self._ending(_s.subject == subject))
+        return int(ended.rowcount)
 
     async def end_at_provider(self, subject: str | None, provider_session: str | None) -> int:
         """End the sessions that the provider has ended: those of one of its own, else all.
@@ -301,5 +308,5 @@ def _sealed(token: str, id_token: str, subject: str) -> bytes | None:
 def _session(row: Row[Any]) -> Session:
     return Session(
         row.session_id, row.kind, row.subject, frozenset(row.roles), row.organisation,
-        row.department, row.ends_at, row.administrator, row.form_key,
+        row.department, row.ends_at, row.administrator, row.form_key, row.began_at,
     )  # fmt: skip

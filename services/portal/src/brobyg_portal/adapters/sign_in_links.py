@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from brobyg_portal.adapters.secrets import hash_of, is_secret
 from brobyg_portal.adapters.tables import sign_in_link, sign_in_request
-from brobyg_portal.domain.sign_in_link import HOUR, LIFE, Known, Link
+from brobyg_portal.domain.sign_in_link import HOUR, LIFE, Known, Link, is_one_too_many
 
 #: The kind of the timers by which the owners are asked.
 ASKED = "sign_in_asked"
@@ -31,6 +31,8 @@ class Request:
 
     request_id: str
     address_hash: bytes
+    #: None for one of before it was kept.
+    network_hash: bytes | None
     is_known: bool
     #: None where it can't be opened any more.
     address: str | None
@@ -44,17 +46,23 @@ class SignInLinks:
         """`clock` tells real time. The first of the `keys`, of 32 bytes, seals; all open."""
         self._database, self._clock, self._keys = database, clock, keys
 
-    async def ask(self, address: str, browser: str, wish: str, proof: str = "") -> None:
-        """Keep that the browser with this secret, and this `proof`, asks for a link for an address.
+    def is_proof(self, address: str, proof: str) -> bool:
+        """Whether this is what a browser kept in which somebody was signed in by the address."""
+        return hmac.compare_digest(proof.encode(), self._proof(self._hash(address)).encode())
+
+    async def ask(
+        self, address: str, browser: str, wish: str, *, is_known: bool = False, network: str = ""
+    ) -> None:
+        """Keep that the browser with this secret asks, from a network, for a link for an address.
 
         Nothing is looked up: that is for the timer, and so takes no part of the answer's time.
         """
         request_id, address_hash = new_id(self._clock), self._hash(address)
-        is_known = hmac.compare_digest(proof.encode(), self._proof(address_hash).encode())
         row = {
             "request_id": request_id,
             "browser_hash": hash_of(browser),
             "address_hash": address_hash,
+            "network_hash": self._network_hash(address_hash, network),
             "is_known": is_known,
             "sealed": DataKey(self._keys[0], request_id).seal(address.encode(), _ADDRESS),
             "next": wish,
@@ -70,7 +78,14 @@ class SignInLinks:
         In the order of the addresses, by which they are locked.
         """
         wanted = (
-            select(_r.request_id, _r.address_hash, _r.is_known, _r.sealed, _r.asked_at)
+            select(
+                _r.request_id,
+                _r.address_hash,
+                _r.network_hash,
+                _r.is_known,
+                _r.sealed,
+                _r.asked_at,
+            )
             .where(_r.request_id.in_(request_ids), _r.sealed.is_not(None))
             .order_by(_r.address_hash, _r.asked_at)
         )
@@ -79,6 +94,7 @@ class SignInLinks:
             Request(
                 row.request_id,
                 row.address_hash,
+                row.network_hash,
                 row.is_known,
                 self._opened(row.request_id, row.sealed),
                 row.asked_at,
@@ -86,20 +102,20 @@ class SignInLinks:
             for row in rows
         ]
 
-    async def followed(self, tx: Transaction, request: Request) -> int:
-        """How many like this one were followed within the hour; others wait to ask.
-
-        Of the same address, and from browsers that are known as this one is or is not.
-        """
+    async def is_one_too_many(self, tx: Transaction, request: Request) -> bool:
+        """See `domain.sign_in_link.is_one_too_many`; others of this address wait to ask."""
         number = int.from_bytes(request.address_hash[:4], "big", signed=True)
         await tx.connection.execute(select(func.pg_advisory_xact_lock(_LOCK, number)))
         since = self._clock.now() - HOUR
-        found = select(func.count()).where(
+        of_network = func.count().filter(_r.network_hash == request.network_hash)
+        found = select(of_network, func.count()).where(
             _r.address_hash == request.address_hash,
             _r.is_known == request.is_known,
             _r.followed_at > since,
+            _r.request_id != request.request_id,
         )
-        return int(await tx.connection.scalar(found) or 0)
+        network, every = (await tx.connection.execute(found)).one()
+        return is_one_too_many(is_known=request.is_known, of_network=network, of_all=every)
 
     async def linked(self, tx: Transaction, request_id: str) -> set[Known]:
         """Whom a link of this request was mailed to."""
@@ -124,12 +140,15 @@ class SignInLinks:
         async with self._database.connect() as connection:
             await connection.execute(statement)
 
-    async def end_request(self, tx: Transaction, request_id: str, *, followed: bool) -> None:
-        """Delete the address; `followed` where its owners were asked."""
-        values = {"sealed": None, "followed_at": self._clock.now() if followed else None}
-        await tx.connection.execute(
-            update(sign_in_request).where(_r.request_id == request_id).values(values)
-        )
+    async def count(self, tx: Transaction, request_id: str) -> None:
+        """It was followed: its owners have answered, or somebody has a link by it."""
+        statement = update(sign_in_request).where(_r.request_id == request_id)
+        await tx.connection.execute(statement.values(followed_at=self._clock.now()))
+
+    async def end_request(self, tx: Transaction, request_id: str) -> None:
+        """Delete the address."""
+        statement = update(sign_in_request).where(_r.request_id == request_id)
+        await tx.connection.execute(statement.values(sealed=None))
 
     async def find(self, token: str) -> Link | None:
         """The link with this token."""
@@ -180,6 +199,11 @@ class SignInLinks:
 
     def _hash(self, address: str) -> bytes:
         said = b"sign-in-address\x00" + comparable_address(address).encode()
+        return hmac.digest(self._keys[0], said, hashlib.sha256)
+
+    def _network_hash(self, address_hash: bytes, network: str) -> bytes:
+        """Of both, so that it tells of nobody for whom else they ask."""
+        said = b"asked-from\x00" + address_hash + network.encode()
         return hmac.digest(self._keys[0], said, hashlib.sha256)
 
     def _proof(self, address_hash: bytes) -> str:

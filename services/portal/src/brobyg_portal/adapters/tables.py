@@ -105,6 +105,7 @@ sign_in_request = Table(
     Column("request_id", Id, primary_key=True),
     Column("browser_hash", LargeBinary, nullable=False, comment="Of the browser's own secret."),
     Column("address_hash", LargeBinary, nullable=False, comment="HMAC-SHA256 of the mail address."),
+    Column("network_hash", LargeBinary, comment="As well, of it and the network that asked."),
     Column(
         "is_known",
         Boolean,

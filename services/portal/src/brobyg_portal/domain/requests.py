@@ -55,6 +55,18 @@ def networks_of(address: str) -> tuple[str, str]:
     return own, wider
 
 
+class EverybodysTries:
+    """How often all together have tried something within a minute, each wider network a tenth."""
+
+    def __init__(self, now: Callable[[], datetime], allowed: int) -> None:
+        """So many are `allowed` a minute."""
+        self._all, self._shares = Tries(now, allowed), Tries(now, allowed // 10)
+
+    def another(self, address: str) -> bool:
+        """Count a try; whether it is allowed."""
+        return self._shares.another(networks_of(address)[1]) and self._all.another("")
+
+
 class Tries:
     """How often each address has tried something within a minute. Bounded, in this process alone.
 

@@ -1,11 +1,14 @@
 """Who is signed in, and when that ends. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 #: Staff sign in at the provider; helpers and citizens by a link.
 Kind: TypeAlias = Literal["staff", "helper", "citizen"]
+#: So long somebody has just signed in: who comes upon an open session later adds nothing to it.
+FRESH = timedelta(minutes=10)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,12 @@ class Session:
     administrator: bool = False
     #: Signs the forms that are shown in it.
     form_key: bytes = field(default=b"", repr=False)
+    #: When they signed in.
+    began_at: datetime = _LONG_AGO
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether they have just signed in, so that what lets them in again may be added."""
+        return now < self.began_at + FRESH
 
 
 @dataclass(frozen=True, slots=True)

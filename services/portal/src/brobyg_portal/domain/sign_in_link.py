@@ -8,12 +8,16 @@ from brobyg_portal.domain.session import Kind, Person
 
 #: How long a link is good for, from when it is mailed; and a request for one, from when it is made.
 LIFE = timedelta(minutes=10)
-#: How many requests for one address are followed within an hour, and as many from browsers that
-#: were signed in by it before; those beyond end silently.
+#: How many requests for one address are followed within an hour, of those from one network, and
+#: as many from browsers that were signed in by it before; those beyond end silently.
 AN_HOUR = 5
+#: As many from all networks together.
+AN_HOUR_IN_ALL = 20
 HOUR = timedelta(hours=1)
 #: Requests that are taken within a minute, of everybody together.
 IN_ALL = 600
+#: Who signs in by links.
+BY_LINK: tuple[Kind, ...] = ("helper", "citizen")
 #: The role of each in the table of access.
 _ROLES: dict[Kind, str] = {"helper": "volunteer", "citizen": "citizen"}
 
@@ -44,6 +48,17 @@ class Link:
     next: str
     #: What shows later that this browser was signed in by this address.
     proof: str = field(default="", repr=False)
+
+
+def is_one_too_many(*, is_known: bool, of_network: int, of_all: int) -> bool:
+    """Whether a request for an address is not followed, as so many were within the hour.
+
+    Those count that are like it: from browsers that are known for the address as its own is, or is
+    not. So nobody shuts somebody out from elsewhere by asking in their place.
+    """
+    if is_known:
+        return of_all >= AN_HOUR
+    return of_network >= AN_HOUR or of_all >= AN_HOUR_IN_ALL
 
 
 #: How a link is with who opens it.

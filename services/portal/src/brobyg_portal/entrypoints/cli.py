@@ -55,7 +55,8 @@ def all_of_them() -> None:
 def end(subject: Subject) -> None:
     """End all sessions of somebody at once, as when they leave.
 
-    They can sign in again as long as the identity provider lets them.
+    Staff can sign in again as long as the identity provider lets them. Of a helper or citizen the
+    links and passkeys go too: they can ask for a new link as long as their owner knows them.
     """
     ended = _with(
         lambda database: Sessions(database, WallClock(), Lifetime()).end_all_of(str(subject))

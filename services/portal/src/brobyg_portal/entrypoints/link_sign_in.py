@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 
 from brobyg_portal.domain.page import PageName
-from brobyg_portal.domain.requests import Tries
+from brobyg_portal.domain.requests import EverybodysTries, Tries, networks_of
 from brobyg_portal.domain.sign_in import own_path
 from brobyg_portal.domain.sign_in_link import LinkState
 from brobyg_portal.entrypoints.clean_links import clean_links
@@ -45,7 +45,7 @@ class LinkRoutes:
         guard: Guard,
         cookies: Cookies,
         tries: Tries,
-        all_tries: Tries,
+        all_tries: EverybodysTries,
     ) -> None:
         """Without `signing_in` nobody can: no key is set. `all_tries` are everybody's together."""
         self._signing_in, self._guard, self._cookies = signing_in, guard, cookies
@@ -95,14 +95,19 @@ class LinkRoutes:
         wish, email = own_path(wish), email.strip()
         if self._signing_in is None:
             return self._form(request, wish)
-        if not (self._tries.another(_address(request)) and self._all_tries.another("")):
-            return self._guard.page(request, "too_many", 429, {"Retry-After": "60"})
         if not is_mail_address(email):
             wrong = "missing" if not email else "not_an_address"
             return self._form(request, wish, email, {"email": wrong})
         had, proof = (self._cookies.read(request, name) for name in ("asked", "known"))
+        is_known, whence = self._signing_in.is_known(email, proof), _address(request)
+        # Who is known is held up by nobody else's tries.
+        allowed = self._tries.another(whence) and (is_known or self._all_tries.another(whence))
+        if not allowed:
+            return self._guard.page(request, "too_many", 429, {"Retry-After": "60"})
         wish = _HOME if wish == "/" else wish
-        secret = await self._signing_in.ask(email, had, wish, proof)
+        secret = await self._signing_in.ask(
+            email, had, wish, is_known=is_known, network=networks_of(whence)[1]
+        )
         response = redirect("/sign-in/link/sent")
         self._cookies.put(response, "asked", secret, _ASKED_SECONDS)
         return response

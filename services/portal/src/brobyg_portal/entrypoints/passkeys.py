@@ -12,8 +12,9 @@ from fastapi.responses import HTMLResponse, Response
 from brobyg_portal.domain.requests import Tries
 from brobyg_portal.domain.session import Session
 from brobyg_portal.entrypoints.cookies import Cookies
-from brobyg_portal.entrypoints.guard import Guard, redirect, signed_in
-from brobyg_portal.errors import NotAllowed, PasskeyRefused
+from brobyg_portal.entrypoints.guard import Guard, redirect
+from brobyg_portal.entrypoints.may import ByLink
+from brobyg_portal.errors import PasskeyRefused
 from brobyg_portal.use_cases.passkey_sign_in import PasskeySignIn
 
 log = get_logger(__name__)
@@ -22,15 +23,7 @@ Answer = Annotated[str, Form(alias="credential", max_length=32_768)]
 Language = Annotated[str | None, Query()]
 
 
-def by_link(request: Request) -> Session:
-    """A dependency: a helper or citizen who is signed in. Raises NotAllowed for staff."""
-    session = signed_in(request)
-    if session.kind == "staff":
-        raise NotAllowed
-    return session
-
-
-Own = Annotated[Session, Depends(by_link)]
+Own = Annotated[Session, Depends(ByLink())]
 
 
 class PasskeyRoutes:
@@ -117,10 +110,11 @@ class PasskeyRoutes:
     ) -> Response:
         if self._signing_in is None:
             return self._guard.page(request, "passkeys", 404, own=[], options="")
-        own, options = await self._signing_in.of(session), await self._signing_in.to_add(session)
+        own, fresh = await self._signing_in.of(session), self._signing_in.may_add(session)
+        options = await self._signing_in.to_add(session) if fresh else ""
         return self._guard.page(
             request, "passkeys", 422 if refused else 200,
-            own=own, options=options, done=done, refused=refused,
+            own=own, options=options, done=done, refused=refused, late=not fresh,
         )  # fmt: skip
 
     def _page(self, request: Request, *, refused: bool = False) -> Response:

@@ -4,6 +4,7 @@ Nobody is told who is known: whoever asks has the same answer at once, and what 
 timer, from which nothing comes back to who asked.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from brobyg_kit.timers import DueTimer
 from brobyg_portal.adapters.secrets import hash_of, is_secret, new_secret
 from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.adapters.sign_in_links import ASKED, Request, SignInLinks
+from brobyg_portal.domain.session import Kind
 from brobyg_portal.domain.sign_in_link import (
-    AN_HOUR,
+    BY_LINK,
     LIFE,
     Known,
     Link,
@@ -58,49 +60,72 @@ class LinkSignIn:
         self._links, self._owners, self._sessions = links, owners, sessions
         self._clock = clock
 
-    async def ask(self, address: str, browser: str | None, wish: str, proof: str | None) -> str:
+    def is_known(self, address: str, proof: str | None) -> bool:
+        """Whether somebody was signed in by this address in a browser that kept this `proof`."""
+        return self._links.is_proof(address, proof or "")
+
+    async def ask(
+        self, address: str, browser: str | None, wish: str, *, is_known: bool, network: str
+    ) -> str:
         """Note that somebody asks; the secret that their browser keeps, the one it has if any.
 
-        `proof` is what the browser kept when somebody last signed in by a link in it.
+        `network` is where they ask from; of it a keyed hash is kept.
         """
         secret = browser if browser is not None and is_secret(browser) else new_secret()
-        await self._links.ask(address, secret, wish, proof or "")
+        await self._links.ask(address, secret, wish, is_known=is_known, network=network)
         return secret
 
     async def follow(self, tx: Transaction, timers: Sequence[DueTimer]) -> None:
         """A timer's handler: ask the owners who has the addresses, and have the links mailed.
 
-        A service that does not answer is asked again until the request is too old.
+        A service that does not answer is asked again until the request is too old; meanwhile the
+        other's people have their links.
         """
-        began, later = time.monotonic(), False
+        began, away = time.monotonic(), set[Kind]()
         for request in await self._links.waiting(tx, [one.subject for one in timers]):
-            later = later or time.monotonic() - began > _TURN_SECONDS
-            if not later:
-                try:
-                    await self._follow(tx, request)
-                    continue
-                except ServiceUnavailable as error:
-                    log.warning("service.unavailable", error=error)
-                    later = True
-            tx.schedule(ASKED, request.request_id, tx.now + _AGAIN)
+            if time.monotonic() - began <= _TURN_SECONDS and await self._follow(tx, request, away):
+                await self._links.end_request(tx, request.request_id)
+            else:
+                tx.schedule(ASKED, request.request_id, tx.now + _AGAIN)
 
-    async def _follow(self, tx: Transaction, request: Request) -> None:
-        """Raises ServiceUnavailable, and goes on where it was when it is called again."""
+    async def _follow(self, tx: Transaction, request: Request, away: set[Kind]) -> bool:
+        """Whether it is done with; if not it goes on where it was when it is called again.
+
+        Owners that are `away` are not asked, and those that do not answer are put there: who is
+        known to the other has a link all the same.
+        """
         over = self._clock.now() >= request.asked_at + LIFE
-        if request.address is None or over:
-            await self._links.end_request(tx, request.request_id, followed=False)
-            return
-        if await self._links.followed(tx, request) >= AN_HOUR:
-            await self._links.end_request(tx, request.request_id, followed=False)
-            return
-        found = await self._owners.find(request.address)
-        had = await self._links.linked(tx, request.request_id)
-        for known in found:
-            if known not in had:
+        if request.address is None or over or await self._links.is_one_too_many(tx, request):
+            return True
+        asked = [kind for kind in BY_LINK if kind not in away]
+        answers = await asyncio.gather(*(self._find(one, request.address) for one in asked))
+        away.update(kind for kind, found in zip(asked, answers, strict=True) if found is None)
+        done, had = not away, await self._links.linked(tx, request.request_id)
+        for known in (one for found in answers if found for one in found if one not in had):
+            try:
                 await self._mail(request, known)
-        await self._links.end_request(tx, request.request_id, followed=True)
+            except ServiceUnavailable as error:
+                log.warning("service.unavailable", error=error)
+                done = False
+                break
+            had.add(known)
+        if done or had:
+            await self._links.count(tx, request.request_id)
+        return done
+
+    async def _find(self, kind: Kind, address: str) -> list[Known] | None:
+        try:
+            return await self._owners.find(kind, address)
+        except ServiceUnavailable as error:
+            log.warning("service.unavailable", error=error)
+            return None
 
     async def _mail(self, request: Request, known: Known) -> None:
+        """Keep the link, then have it mailed: its person may be quick to open it.
+
+        A process that is killed between the two leaves one that was never mailed and is taken for
+        mailed: its person asks anew.
+        """
         token = new_secret()
         await self._links.keep(request.request_id, known, token)
         try:

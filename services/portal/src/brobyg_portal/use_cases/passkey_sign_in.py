@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from brobyg_kit.clock import Clock
+from brobyg_kit.logs import get_logger
 
 from brobyg_portal.adapters.authenticators import Authenticators
 from brobyg_portal.adapters.forms import Spent
@@ -15,8 +16,10 @@ from brobyg_portal.adapters.sessions import Sessions
 from brobyg_portal.domain.challenge import challenge, is_challenge
 from brobyg_portal.domain.session import Session
 from brobyg_portal.domain.sign_in_link import Known
-from brobyg_portal.errors import PasskeyRefused
+from brobyg_portal.errors import PasskeyRefused, ServiceUnavailable
 from brobyg_portal.ports import Owners
+
+log = get_logger(__name__)
 
 _ANYBODYS = ""
 
@@ -42,18 +45,32 @@ class PasskeySignIn:
         """Those of who is signed in."""
         return await self._passkeys.of(session.subject)
 
+    def may_add(self, session: Session) -> bool:
+        """Whether they have just signed in: a passkey outlives the session in which it is added."""
+        return session.is_fresh(self._clock.now())
+
     async def to_add(self, session: Session) -> str:
         """What their browser is asked to make one by."""
         had = [one.credential_id for one in await self.of(session)]
         return self._authenticators.creation(session.subject, self._challenge(session.subject), had)
 
     async def add(self, session: Session, answer: str) -> None:
-        """Keep the passkey that their browser has made. Raises PasskeyRefused."""
+        """Keep the passkey that their browser has made, and have a mail tell them of it.
+
+        Raises PasskeyRefused. Without notification no mail goes, and the passkey is there.
+        """
+        if not self.may_add(session):
+            raise PasskeyRefused("they signed in too long ago")
         claimed = self._authenticators.claimed(answer, new=True)
         await self._spend(claimed.challenge, session.subject)
         new = self._authenticators.added(answer, claimed.challenge)
-        if not await self._passkeys.add(Known(session.kind, session.subject), new):
+        known = Known(session.kind, session.subject)
+        if not await self._passkeys.add(known, new):
             raise PasskeyRefused("it is there already, or one too many")
+        try:
+            await self._owners.mail(known, None)
+        except ServiceUnavailable as error:
+            log.warning("service.unavailable", error=error)
 
     async def remove(self, session: Session, name: str) -> bool:
         """Delete one of theirs; False where it is none."""

@@ -57,6 +57,9 @@ class CitizenStore(Protocol):
     ) -> None:
         """Store `contact` and `record` in place of what was known, and what finds the citizen."""
 
+    async def is_kept(self, tx: Transaction, citizen_id: str) -> bool:
+        """Whether who they are is kept; not of who is erased or unknown."""
+
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """How to reach the citizen; None when erased.
 
@@ -89,4 +92,7 @@ class NameIndex(Protocol):
         """
 
     async def of_address(self, tx: Transaction, email: str, limit: int) -> list[str]:
-        """The ids of up to so many citizens with this mail address; see `comparable_address`."""
+        """The ids of up to so many citizens with this mail address; see `comparable_address`.
+
+        First of those for whom something is done.
+        """

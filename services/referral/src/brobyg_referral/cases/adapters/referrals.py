@@ -83,3 +83,8 @@ def referred_by(departments: Sequence[str] | None) -> Select[tuple[str]]:
     return (
         citizens if departments is None else citizens.where(referral.c.department.in_(departments))
     )
+
+
+def helped() -> Select[tuple[str]]:
+    """The citizens of whom a referral is active."""
+    return select(referral.c.citizen_id).where(referral.c.status == "active")

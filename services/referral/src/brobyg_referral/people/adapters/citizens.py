@@ -132,6 +132,13 @@ class PostgresCitizens:
         )
         await tx.connection.execute(added.on_conflict_do_nothing())
 
+    async def is_kept(self, tx: Transaction, citizen_id: str) -> bool:
+        """As the port says."""
+        found = select(citizen.c.citizen_id).where(
+            citizen.c.citizen_id == citizen_id, citizen.c.erased_at.is_(None)
+        )
+        return (await tx.connection.execute(found)).first() is not None
+
     async def contact(self, tx: Transaction, citizen_id: str) -> Contact | None:
         """As the port says."""
         found = await tx.connection.execute(

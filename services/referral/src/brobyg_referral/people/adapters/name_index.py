@@ -15,14 +15,16 @@ from brobyg_referral.people.ports import FoundCitizen
 _KINDS = {"token": LargeBinary(), "part": Integer(), "kind": Text(), "rank": Integer()}
 #: The ids of the citizens that one of these departments has referred; None for any.
 ReferredBy = Callable[[Sequence[str] | None], Select[tuple[str]]]
+#: The ids of the citizens for whom something is done.
+Helped = Callable[[], Select[tuple[str]]]
 
 
 class PostgresNameIndex:
     """Implements `people.ports.NameIndex`."""
 
-    def __init__(self, hasher: Hasher, referred_by: ReferredBy) -> None:
-        """`referred_by` is of who keeps the referrals: this package does not know them."""
-        self._hasher, self._referred_by = hasher, referred_by
+    def __init__(self, hasher: Hasher, referred_by: ReferredBy, helped: Helped) -> None:
+        """The last two are of who keeps the referrals: this package does not know them."""
+        self._hasher, self._referred_by, self._helped = hasher, referred_by, helped
 
     async def find(
         self,
@@ -71,6 +73,6 @@ class PostgresNameIndex:
         found = select(name_token.c.citizen_id).where(
             name_token.c.token == self._hasher.email(email)
         )
-        return list(
-            await tx.connection.scalars(found.order_by(name_token.c.citizen_id).limit(limit))
-        )
+        helped_first = name_token.c.citizen_id.in_(self._helped()).desc()
+        wanted = found.order_by(helped_first, name_token.c.citizen_id).limit(limit)
+        return list(await tx.connection.scalars(wanted))
