@@ -15,7 +15,7 @@ from faststream.kafka import KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.message import StreamMessage
 
-from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, UndecodableEvent
+from brobyg_kit.event import TOMBSTONE, UNDECODABLE, Event, UndecodableEvent, storable
 from brobyg_kit.ids import derived_id
 from brobyg_kit.parking import Origin, Received
 from brobyg_kit.subscription import Subscription
@@ -86,16 +86,17 @@ def read(
 def _placeholder(origin: Origin, key: bytes | None, type: str = UNDECODABLE) -> Event:
     """What stands for a record that is no event.
 
-    Its subject is the record's key where that is one of ours: operators are shown it, and whoever
-    else may have written the record may have put anything there.
+    Its subject is the record's key where that is one of ours, or what a deletion is of: operators
+    are shown it, and whoever else may have written the record may have put anything there.
     """
     text = key.decode(errors="replace") if key and origin.topic.startswith("brobyg.") else ""
+    is_own = bool(text) and storable(text) if type == TOMBSTONE else _OWN_KEY.fullmatch(text)
     event_id = derived_id(origin.topic, str(origin.partition), str(origin.offset))
     return Event(
         id=event_id,
         source=origin.topic,
         type=type,
-        subject=text if _OWN_KEY.fullmatch(text) else derived_id("key", repr(key)),
+        subject=text if is_own else derived_id("key", repr(key)),
         time=datetime.fromtimestamp(0, UTC),
         dataschema="",
         correlationid=event_id,
