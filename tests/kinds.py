@@ -26,14 +26,14 @@ class Kind:
 
 
 #: A test is of the first kind that has one of its fixtures, else of the last. The budgets together
-#: are a little less than four workers have in ten minutes, the time of the whole suite on two
-#: cores.
+#: are a little less than four workers have in the quarter of an hour that the whole suite may take
+#: on two cores.
 KINDS = (
-    Kind("browser", "a real browser before real services", 150, frozenset({"browser"})),
+    Kind("browser", "a real browser before real services", 240, frozenset({"browser"})),
     Kind(
         "system",
         "a broker, a database or a whole system of the test's own, started and killed by it",
-        1000,
+        1100,
         frozenset(
             {
                 *("system", "cluster", "new_cluster", "supervisor", "played", "in_use", "town"),
@@ -44,7 +44,7 @@ KINDS = (
     Kind(
         "parts",
         "the run's real broker or database, or another real server",
-        950,
+        1900,
         frozenset(
             {
                 *("kafka", "postgres", "addresses", "post_office", "owners", "matching"),
@@ -52,7 +52,7 @@ KINDS = (
             }
         ),
     ),
-    Kind("unit", "no broker, database or browser", 200),
+    Kind("unit", "no broker, database or browser", 320),
 )
 
 #: Folders whose tests start systems of their own: each list's on one worker, one after the other,
